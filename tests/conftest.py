@@ -1,0 +1,49 @@
+"""What every test shares: where caches go, how Hypothesis behaves, in which order tests run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# A test run never touches the reader's own caches, guesses or ledger. The folder is kept between runs (compiled kernels
+# lie in it); `make clean-cache` empties it.
+os.environ["MINQUANT_CACHE_DIR"] = str(ROOT / ".pytest_cache" / "minquant")
+
+# The machine may be shared, so no example has a deadline; CI runs the same examples every time.
+settings.register_profile("minquant", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("minquant")
+
+# Quick tests fail first: units, then the wheel and the interpreted kernels, then the notebooks, then the browser.
+SLOW_LAST = ("test_house_wheel", "test_house_without_jit", "tests/lessons/", "tests/browser/")
+
+# Subprocess tests leave a line here; it is printed under the run (coverage of the kernels, cells compared, ...).
+NOTES = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs_jit: too slow, or without meaning, where Numba's JIT is switched off")
+    config.stash[NOTES] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: max((n for n, part in enumerate(SLOW_LAST, 1) if part in item.nodeid), default=0))
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
+        for item in items:
+            if item.get_closest_marker("needs_jit"):
+                item.add_marker(pytest.mark.skip(reason="Numba's JIT is switched off"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for note in terminalreporter.config.stash[NOTES]:
+        terminalreporter.write_line(note)
+
+
+@pytest.fixture
+def note(request: pytest.FixtureRequest):
+    """Call it with a line that should stand under the test run's report."""
+    return request.config.stash[NOTES].append
