@@ -1,0 +1,109 @@
+"""What every number format has in common, and the registry that finds one by name."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Format(ABC):
+    """A number format: a rule that gives each of ``2**bits`` codes one real value.
+
+    A format knows nothing of scales. ``encode`` rounds to the nearest value the format has, and saturates;
+    ``scaling`` decides what to divide by first.
+    """
+
+    name: str
+    bits: int
+
+    @property
+    @abstractmethod
+    def code_dtype(self) -> np.dtype:
+        """NumPy type that holds one code, not packed."""
+
+    @property
+    @abstractmethod
+    def max(self) -> float:
+        """Largest finite value."""
+
+    @property
+    @abstractmethod
+    def smallest_subnormal(self) -> float:
+        """Smallest value above zero (for integers: 1)."""
+
+    @abstractmethod
+    def encode(self, x: np.ndarray) -> np.ndarray:
+        """Codes of the values nearest to x, same shape; ties to even, finite input saturates."""
+
+    @abstractmethod
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """float32 values of codes, same shape."""
+
+    @abstractmethod
+    def round(self, x: np.ndarray) -> np.ndarray:
+        """``decode(encode(x))`` without the detour through codes: float32, a new array."""
+
+    @cached_property
+    def codes(self) -> np.ndarray:
+        """Every code, as the format stores it: ``(2**bits,)``, in the order of the bit patterns."""
+        patterns = np.arange(1 << self.bits, dtype=np.uint32)
+        if self.code_dtype.kind == "i":  # two's complement: the upper half of the patterns is negative
+            patterns = patterns.astype(np.int64) - (patterns >> (self.bits - 1) << self.bits)
+        return patterns.astype(self.code_dtype)
+
+    @cached_property
+    def values(self) -> np.ndarray:
+        """Value of every code: float32 ``(2**bits,)``, in the order of the bit patterns."""
+        return self.decode(self.codes)
+
+
+_REGISTRY: dict[str, Format] = {}
+
+
+def register(fmt: Format) -> Format:
+    """Make a format known under its name. Raises ValueError if the name is taken."""
+    if fmt.name in _REGISTRY:
+        raise ValueError(f"a format named {fmt.name!r} is registered already")
+    _REGISTRY[fmt.name] = fmt
+    return fmt
+
+
+def get(name: str) -> Format:
+    """The format of that name. Raises ValueError, listing what exists, for an unknown one."""
+    if name not in _REGISTRY:
+        raise ValueError(f"unknown number format {name!r}: choose one of {', '.join(names())}")
+    return _REGISTRY[name]
+
+
+def names() -> list[str]:
+    """Names of all formats, widest first."""
+    return sorted(_REGISTRY, key=lambda name: (-_REGISTRY[name].bits, name))
+
+
+def as_float32(x) -> np.ndarray:
+    """x as a float32 array. Raises TypeError for what is not real numbers.
+
+    float64 input is rounded to float32 here, before any format sees it.
+    """
+    x = np.asarray(x)
+    if x.dtype.kind not in "fiub" and x.dtype.name != "bfloat16":
+        raise TypeError(f"expected an array of real numbers, got dtype {x.dtype}")
+    with np.errstate(over="ignore"):
+        return np.ascontiguousarray(x, dtype=np.float32).reshape(x.shape)
+
+
+def as_codes(codes, fmt: Format) -> np.ndarray:
+    """codes as an integer array. Raises TypeError for floats, ValueError for a code the format has no bits for."""
+    codes = np.asarray(codes)
+    if codes.dtype.kind not in "iu":
+        raise TypeError(f"{fmt.name} codes are integers, got dtype {codes.dtype}: encode() makes codes from floats")
+    if codes.dtype == fmt.code_dtype and codes.dtype.itemsize * 8 == fmt.bits:
+        return codes  # every bit pattern is a code
+    low, high = (-(1 << fmt.bits - 1), (1 << fmt.bits - 1) - 1) if fmt.code_dtype.kind == "i" else (0, (1 << fmt.bits) - 1)
+    if codes.size and (codes.min() < low or codes.max() > high):
+        raise ValueError(f"{fmt.name} codes lie between {low} and {high}, got {codes.min()} to {codes.max()}")
+    return codes.astype(fmt.code_dtype)
