@@ -1,0 +1,100 @@
+"""Dense n-bit packing: codes of 1 to 8 bits, one right after the other, least significant bit first.
+
+Code ``i`` takes the bits ``i*bits .. (i+1)*bits - 1`` of the stream, and bit ``k`` of the stream is bit ``k % 8`` of
+byte ``k // 8``. With 3 bits, codes a to h fill three bytes, and c and f straddle two (a0 is a's lowest bit):
+
+    byte 0                     byte 1                     byte 2
+    c1 c0 b2 b1 b0 a2 a1 a0 |  f0 e2 e1 e0 d2 d1 d0 c2 |  h2 h1 h0 g2 g1 g0 f2 f1     (highest bit on the left)
+
+**How it is done without a loop over codes.** Eight codes of one byte each are one 64-bit word in which every byte
+has ``8 - bits`` idle bits on top. Three times, neighbours are pushed together: bytes into pairs, pairs into fours,
+fours into one run of ``8 * bits`` bits, which is ``bits`` whole bytes. Unpacking walks the same steps back.
+
+What we leave out: word-oriented layouts (GPTQ's int32 along the input axis, AWQ's interleaved order).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+_WORD = np.dtype("<u8")  # little-endian whatever the machine: byte 0 holds the lowest bits
+
+
+def pack_bits(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Pack integer codes densely: uint8, 1-D, ``ceil(codes.size * bits / 8)`` bytes, spare bits zero.
+
+    codes   any shape, any integer type, taken in C order; 0 .. 2**bits - 1, or negative down to -2**(bits-1), which
+            are stored in two's complement
+    bits    1 to 8
+
+    Raises TypeError for codes that are not integers, ValueError for a code that does not fit, naming it.
+    """
+    _check_bits(bits)
+    codes = np.ascontiguousarray(codes)
+    if codes.dtype.kind not in "iu":
+        raise TypeError(f"codes to pack are integers, got dtype {codes.dtype}")
+    _check_range(codes, bits)
+    count = codes.size
+    padded = np.zeros(-(-count // 8) * 8, np.uint8)
+    padded[:count] = codes.reshape(-1).astype(np.uint8, copy=False)  # two's complement: keeps the low 8 bits
+    words = padded.view(_WORD)
+    if bits < 8:
+        words &= _every(64, 8, bits)
+    for lane in (8, 16, 32):  # two lanes become one: the upper moves down onto the end of the lower
+        used = lane * bits // 8
+        low = _every(64, 2 * lane, used)
+        words = words & low | words >> np.uint64(lane - used) & low << np.uint64(used)
+    return words.astype(_WORD, copy=False).view(np.uint8).reshape(-1, 8)[:, :bits].reshape(-1)[: -(-count * bits // 8)]
+
+
+def unpack_bits(buf: np.ndarray | bytes, bits: int, count: int) -> np.ndarray:
+    """The first ``count`` codes of a dense stream: uint8, ``(count,)``, values 0 .. 2**bits - 1.
+
+    For signed codes take ``sign_extend`` of the result. Raises ValueError if the buffer is too short.
+    """
+    _check_bits(bits)
+    buf = np.frombuffer(buf, np.uint8) if isinstance(buf, (bytes, bytearray, memoryview)) else np.asarray(buf)
+    if buf.dtype != np.uint8:
+        raise TypeError(f"packed codes are uint8, got dtype {buf.dtype}")
+    if count < 0:
+        raise ValueError(f"cannot unpack {count} codes")
+    needed = -(-count * bits // 8)
+    if buf.size < needed:
+        raise ValueError(f"{count} codes of {bits} bits need {needed} bytes, the buffer has {buf.size}")
+    padded = np.zeros((-(-count // 8), 8), np.uint8)
+    whole = needed // bits  # words whose bytes are all there
+    padded[:whole, :bits] = buf.reshape(-1)[: whole * bits].reshape(whole, bits)
+    rest = buf.reshape(-1)[whole * bits : needed]
+    padded[whole:, : rest.size] = rest
+    words = padded.reshape(-1).view(_WORD)
+    for lane in (32, 16, 8):
+        used = lane * bits // 8
+        low = _every(64, 2 * lane, used)
+        words = words & low | (words >> np.uint64(used) & low) << np.uint64(lane)
+    return words.astype(_WORD, copy=False).view(np.uint8)[:count]
+
+
+def sign_extend(codes: np.ndarray, bits: int) -> np.ndarray:
+    """int8 values of unsigned ``bits``-bit codes read as two's complement: flip the sign bit, subtract its weight."""
+    _check_bits(bits)
+    sign = np.uint8(1 << bits - 1)
+    return ((np.asarray(codes, np.uint8) ^ sign) - sign).view(np.int8)
+
+
+def _every(width: int, period: int, ones: int) -> np.uint64:
+    """A word with the lowest ``ones`` bits of every ``period`` bits set."""
+    return np.uint64(sum(((1 << ones) - 1) << start for start in range(0, width, period)))
+
+
+def _check_bits(bits: int) -> None:
+    if bits not in range(1, 9):
+        raise ValueError(f"dense packing takes 1 to 8 bits per code, got {bits}")
+
+
+def _check_range(codes: np.ndarray, bits: int) -> None:
+    if not codes.size:
+        return
+    low, high = int(codes.min()), int(codes.max())
+    if low < -(1 << bits - 1) or high >= 1 << bits or low < 0 and high >= 1 << bits - 1:
+        raise ValueError(f"codes from {low} to {high} do not fit in {bits} bits: unsigned codes lie in "
+                         f"0..{(1 << bits) - 1}, signed ones in {-(1 << bits - 1)}..{(1 << bits - 1) - 1}")

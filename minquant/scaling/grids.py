@@ -1,0 +1,132 @@
+"""How a scale is chosen, and how a block is put on its grid.
+
+A *block* is what shares a scale. All functions here take blocks as rows, ``(n, length)`` float32, and return one
+scale and one zero point per row, ``(n, 1)``. All arithmetic is float32, and a value is divided by the scale, never
+multiplied by its reciprocal, which would round twice.
+
+Symmetric, restricted range:   scale = amax / qmax,            code = clip(rint(x / scale), -qmax, qmax)
+Asymmetric:                    scale = (hi - lo) / (2^b - 1),  zero = clip(rint(-lo / scale)),
+                               code = clip(rint(x / scale) + zero, 0, 2^b - 1)
+Float formats:                 scale = amax / largest value,   code = nearest value to x / scale
+
+The asymmetric range ``lo .. hi`` is widened to contain 0, so that 0 has a code of its own and stays exact. (AWQ's
+code does not widen: a group of values all well above zero then collapses.) Ties go to the even code.
+
+**The stored scale is the scale.** A group's scale is kept as float16; it is rounded first and codes are computed with
+the rounded one, so no error is hidden between the two. At the ends of a type: a scale too small for it becomes its
+smallest value above zero (2^-24 in float16), one too large its largest (65504, values beyond the grid then saturate).
+A block of zeros gets scale 1. So finite input never gives NaN, infinity or a division by zero.
+
+**The search** (calibrators "mse" and "l2") shrinks the range: p = 1, 0.99, ... 0.21 of its full size, and keeps the p
+with the smallest sum of |error|^2.4 (or |error|^2); a later p must be strictly better. Clipping a few large values
+costs less than coarse steps for all others. Source: the GPTQ authors' code, quant.py, Quantizer.find_params with
+mse=True (norm 2.4, grid 100, maxshrink 0.8); that its name says "mse" while its power is 2.4 is theirs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .scheme import Scheme
+
+_POWERS = {"mse": 2.4, "l2": 2.0}
+
+
+def range_of(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest value of every block, widened to contain 0: two (n, 1)."""
+    return blocks.min(axis=1, initial=0, keepdims=True), blocks.max(axis=1, initial=0, keepdims=True)
+
+
+def grid_for(low: np.ndarray, high: np.ndarray, scheme: Scheme) -> tuple[np.ndarray, np.ndarray | None]:
+    """Scale and zero point of the grid that spans low .. high (which contains 0)."""
+    if scheme.symmetric:
+        largest = scheme.code_range[1] if scheme.is_integer else scheme.format.max
+        return stored(np.maximum(high, -low) / np.float32(largest), scheme.scale_dtype, largest), None
+    levels = scheme.code_range[1]
+    with np.errstate(over="ignore"):
+        scale = (high - low) / np.float32(levels)
+    if np.isinf(scale).any():  # high - low left float32: divide first
+        scale = high / np.float32(levels) - low / np.float32(levels)
+    scale = stored(scale, scheme.scale_dtype, levels)
+    zero = np.rint(-low / scale.astype(np.float32))
+    return scale, np.minimum(zero, np.float32(levels), out=zero)
+
+
+def stored(scale: np.ndarray, dtype: np.dtype, largest_code: float) -> np.ndarray:
+    """A positive float32 scale as it is kept: rounded to dtype and held inside it; 0 becomes 1."""
+    limits = np.finfo(dtype)
+    top = limits.max if dtype == np.float16 else limits.max / np.float32(largest_code + 1)  # code * scale stays finite
+    kept = np.minimum(scale, top).astype(dtype)
+    np.maximum(kept, limits.smallest_subnormal, out=kept)
+    kept[scale == 0] = 1
+    return kept
+
+
+def snap(blocks: np.ndarray, scale: np.ndarray, zero: np.ndarray | None, scheme: Scheme) -> np.ndarray:
+    """Blocks divided by the scale and rounded to codes of the scheme, as float32 (float formats: to their values)."""
+    out = blocks / scale
+    if not scheme.is_integer:
+        return scheme.format.round(out)
+    lowest, highest = scheme.code_range
+    np.rint(out, out=out)
+    if zero is not None:
+        out += zero
+    np.maximum(out, np.float32(lowest), out=out)  # clip as floats: a cast would wrap
+    return np.minimum(out, np.float32(highest), out=out)
+
+
+def unsnap(snapped: np.ndarray, scale: np.ndarray, zero: np.ndarray | None) -> np.ndarray:
+    """What snapped values stand for, in place: ``scale * (code - zero)``."""
+    if zero is not None:
+        snapped -= zero
+    snapped *= scale
+    return snapped
+
+
+def search(blocks: np.ndarray, low: np.ndarray, high: np.ndarray, scheme: Scheme) -> tuple[np.ndarray, np.ndarray | None]:
+    """The grid over p * low .. p * high with the smallest error: the best p of 80 for every block on its own."""
+    power = _POWERS[scheme.calibrator]
+    scale, zero = grid_for(low, high, scheme)
+    best = _error(blocks, scale, zero, scheme, power)
+    for i in range(1, 80):
+        p = np.float32(1 - i / 100)
+        new_scale, new_zero = grid_for(p * low, p * high, scheme)
+        error = _error(blocks, new_scale, new_zero, scheme, power)
+        better = error < best
+        np.copyto(best, error, where=better)
+        np.copyto(scale, new_scale, where=better)
+        if zero is not None:
+            np.copyto(zero, new_zero, where=better)
+    return scale, zero
+
+
+def _error(blocks: np.ndarray, scale, zero, scheme: Scheme, power: float) -> np.ndarray:
+    """Sum of |x - its value on the grid|^power over every block: (n, 1) float64."""
+    scale = scale.astype(np.float32)
+    total = np.zeros((len(blocks), 1))
+    for columns in column_chunks(blocks.shape[1]):
+        part = blocks[:, columns]
+        error = unsnap(snap(part, scale, zero, scheme), scale, zero)
+        error -= part
+        if power == 2:
+            np.square(error, out=error)
+        else:
+            np.abs(error, out=error)
+            np.power(error, np.float32(power), out=error)
+        total += error.sum(axis=1, dtype=np.float64, keepdims=True)
+    return total
+
+
+CHUNK = 1 << 16  # elements worked on at a time: 256 kB of float32, which stay in a core's cache from pass to pass
+
+
+def row_chunks(count: int, length: int):
+    """Slices that cut ``count`` blocks of ``length`` elements into pieces of about CHUNK elements."""
+    step = max(CHUNK // max(length, 1), 1)
+    return (slice(start, start + step) for start in range(0, count, step))
+
+
+def column_chunks(length: int):
+    """Slices that cut one long block into pieces of at most 2 * CHUNK elements."""
+    step = length if length <= 2 * CHUNK else CHUNK
+    return (slice(start, start + step) for start in range(0, length, max(step, 1)))

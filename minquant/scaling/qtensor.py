@@ -1,0 +1,117 @@
+"""A quantized tensor: codes, scales, zero points, and what they cost.
+
+    real = scale * code                      symmetric integers, and float formats (code -> its value)
+    real = scale * (code - zero_point)       asymmetric integers
+
+Codes are kept one per byte (or per two bytes), which is easy to look at and to compute with; ``pack`` puts them where
+they would lie in memory or in a file, and ``nbytes`` counts that size: an int4 tensor is counted with half a byte
+per code, plus all scales and zero points. "int4 is half a byte" is never exact.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .. import packing
+from .scheme import Scheme
+
+
+@dataclass(frozen=True, eq=False)
+class QTensor:
+    """What ``quantize`` returns. Arrays are not copied; do not write to them.
+
+    codes        same shape as the tensor: int8 (symmetric), uint8 (asymmetric), uint8/uint16 (float formats)
+    scale        tensor: shape (); channel, token: (rows..., 1), both float32; group: (rows..., groups), float16;
+                 None for bf16 and fp16
+    zero_point   uint8, shape of scale; None unless asymmetric
+    scheme       Scheme
+
+    Raises ValueError if the parts do not fit together (shapes and types; the codes themselves are not searched).
+    """
+
+    codes: np.ndarray
+    scale: np.ndarray | None
+    zero_point: np.ndarray | None
+    scheme: Scheme
+
+    def __post_init__(self):
+        scheme = self.scheme
+        _check("codes", self.codes, scheme.code_dtype, self.codes.shape)
+        scheme.block_length(self.codes.shape)
+        shape = scheme.scale_shape(self.codes.shape)
+        _check("scale", self.scale, scheme.scale_dtype, shape)
+        _check("zero_point", self.zero_point, None if scheme.symmetric else np.dtype(np.uint8), shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the tensor."""
+        return self.codes.shape
+
+    def dequantize(self) -> np.ndarray:
+        """The float32 values the codes stand for, same shape."""
+        if self.scale is None:
+            return self.scheme.format.decode(self.codes)
+        if self.scheme.is_integer:
+            values = self.codes.astype(np.float32)
+        else:
+            values = self.scheme.format.decode(self.codes)
+        blocks = values.reshape(-1, self._block_length())
+        if self.zero_point is not None:
+            blocks -= self.zero_point.reshape(-1, 1).astype(np.float32)
+        blocks *= self.scale.reshape(-1, 1).astype(np.float32)
+        return values
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes when packed: codes and zero points densely at the scheme's bits, scales in their type."""
+        bits = self.scheme.bits
+        total = -(-self.codes.size * bits // 8)
+        if self.scale is not None:
+            total += self.scale.nbytes
+        if self.zero_point is not None:
+            total += -(-self.zero_point.size * bits // 8)
+        return total
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits per element, scales and zero points counted: 4.125 for int4:g128. (Of an empty tensor: its codes'.)"""
+        return 8 * self.nbytes / self.codes.size if self.codes.size else float(self.scheme.bits)
+
+    def pack(self) -> dict[str, np.ndarray]:
+        """The packed bytes, uint8, in named parts; together ``nbytes`` bytes.
+
+        "codes" and "zero_point" are dense, least significant bit first, negative codes in two's complement; "scale"
+        is little-endian. q8_0 and q4_0 have one part, "blocks", ``(rows..., bytes)``: the bytes of a GGUF file.
+        """
+        if self.scheme.preset:
+            return {"blocks": packing.gguf.pack_blocks(self.scale, self.codes, self.scheme.preset.upper())}
+        parts = {"codes": _bytes(self.codes) if self.scheme.bits == 16 else packing.pack_bits(self.codes, self.scheme.bits)}
+        if self.scale is not None:
+            parts["scale"] = _bytes(self.scale)
+        if self.zero_point is not None:
+            parts["zero_point"] = packing.pack_bits(self.zero_point, self.scheme.bits)
+        return parts
+
+    def _block_length(self) -> int:
+        return max(self.scheme.block_length(self.codes.shape), 1)
+
+    def __repr__(self) -> str:
+        return f"QTensor({self.scheme}, shape {self.shape}, {self.bits_per_weight:.4g} bits per weight)"
+
+
+def _bytes(x: np.ndarray) -> np.ndarray:
+    """Little-endian bytes of an array: uint8, 1-D."""
+    return np.ascontiguousarray(x).astype(x.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8)
+
+
+def _check(name: str, part: np.ndarray | None, dtype: np.dtype | None, shape: tuple[int, ...]) -> None:
+    """Raise ValueError unless part has this type and shape (dtype None: unless part is None)."""
+    if dtype is None:
+        if part is not None:
+            raise ValueError(f"QTensor: this scheme has no {name}, got one of shape {part.shape}")
+    elif part is None:
+        raise ValueError(f"QTensor: {name} is missing")
+    elif part.dtype != dtype or part.shape != shape:
+        raise ValueError(f"QTensor: {name} must be {dtype} of shape {shape}, got {part.dtype} of shape {part.shape}")

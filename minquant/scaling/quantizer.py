@@ -1,0 +1,111 @@
+"""``quantize`` and ``fake_quantize``: put a tensor on the grid a scheme describes.
+
+Both walk the tensor in pieces that fit a core's cache: the range of every block, its scale, then its codes, before
+the next piece is touched. ``fake_quantize`` skips the codes: it rounds floats to floats, which is what a model under
+test needs for every activation and every cached key, and gives the very same values.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..formats.base import as_float32
+from ..packing import gguf
+from . import grids
+from .qtensor import QTensor
+from .scheme import Scheme
+
+
+def quantize(x: np.ndarray, scheme: str | Scheme) -> QTensor:
+    """Codes, scales and zero points of a tensor.
+
+    x        at least one axis, real numbers (taken as float32). Rows and groups run along the *last* axis: weights
+             are (out, in), activations (tokens, features).
+    scheme   such as "int4:g32:asym"; see Scheme
+
+    Raises ValueError for NaN or infinity in x, an unknown scheme, a group size that does not divide the last axis.
+    """
+    scheme, x = Scheme.parse(scheme), as_float32(x)
+    length = scheme.block_length(x.shape)
+    if scheme.preset:
+        _check_finite(x.min(initial=0), x.max(initial=0), x)
+        d, codes = gguf.choose_codes(x, scheme.preset.upper())
+        return QTensor(codes, d, None, scheme)
+    codes = np.empty(x.shape, scheme.code_dtype)
+    if scheme.granularity == "none":
+        _check_finite(x.min(initial=0), x.max(initial=0), x)
+        for part, out in _pieces(x.reshape(1, -1), codes.reshape(1, -1)):
+            out[...] = scheme.format.encode(part)
+        return QTensor(codes, None, None, scheme)
+    blocks, out = _blocks(x, length), _blocks(codes, length)
+    scale = np.empty((len(blocks), 1), scheme.scale_dtype)
+    zero = None if scheme.symmetric else np.empty((len(blocks), 1), np.uint8)
+    for rows in grids.row_chunks(*blocks.shape):
+        scale[rows], part_zero = _grid(blocks[rows], scheme, x)
+        if zero is not None:
+            zero[rows] = part_zero
+        scale32 = scale[rows].astype(np.float32)
+        for part, part_out in _pieces(blocks[rows], out[rows]):
+            if scheme.is_integer:
+                np.copyto(part_out, grids.snap(part, scale32, part_zero, scheme), casting="unsafe")
+            else:
+                part_out[...] = scheme.format.encode(part / scale32)
+    shape = scheme.scale_shape(x.shape)
+    return QTensor(codes, scale.reshape(shape), None if zero is None else zero.reshape(shape), scheme)
+
+
+def fake_quantize(x: np.ndarray, scheme: str | Scheme) -> np.ndarray:
+    """``quantize(x, scheme).dequantize()``, bit for bit, without making codes: float32, same shape, a new array.
+
+    Raises as quantize does.
+    """
+    scheme, x = Scheme.parse(scheme), as_float32(x)
+    length = scheme.block_length(x.shape)
+    if scheme.preset:
+        return quantize(x, scheme).dequantize()
+    values = np.empty(x.shape, np.float32)
+    if scheme.granularity == "none":
+        _check_finite(x.min(initial=0), x.max(initial=0), x)
+        for part, out in _pieces(x.reshape(1, -1), values.reshape(1, -1)):
+            out[...] = scheme.format.round(part)
+        return values
+    blocks, out = _blocks(x, length), _blocks(values, length)
+    for rows in grids.row_chunks(*blocks.shape):
+        scale, zero = _grid(blocks[rows], scheme, x)
+        scale32 = scale.astype(np.float32)
+        for part, part_out in _pieces(blocks[rows], out[rows]):
+            snapped = grids.snap(part, scale32, zero, scheme)
+            if scheme.is_integer and zero is None:
+                snapped += np.float32(0)  # the code of -0.0 is 0
+            np.copyto(part_out, grids.unsnap(snapped, scale32, zero))
+    return values
+
+
+def _blocks(x: np.ndarray, length: int) -> np.ndarray:
+    """x with one block a row: (blocks, length)."""
+    return x.reshape(x.size // length if length else 0, length)
+
+
+def _pieces(*arrays: np.ndarray):
+    """The arrays, all (n, length), side by side in pieces along the second axis that fit the cache."""
+    for columns in grids.column_chunks(arrays[0].shape[1]):
+        yield tuple(a[:, columns] for a in arrays)
+
+
+def _grid(blocks: np.ndarray, scheme: Scheme, x: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+    """Scale (n, 1) and zero point (n, 1) of blocks (n, length), a part of the tensor x."""
+    low, high = grids.range_of(blocks)
+    _check_finite(low, high, x)
+    if scheme.calibrator == "minmax":
+        return grids.grid_for(low, high, scheme)
+    return grids.search(blocks, low, high, scheme)
+
+
+def _check_finite(low: np.ndarray, high: np.ndarray, x: np.ndarray) -> None:
+    """Raise ValueError if the range of a part of x is not finite, saying how many values of x are not, and where."""
+    if np.isfinite(low).all() and np.isfinite(high).all():  # NaN and infinity show in min or max
+        return
+    bad = np.argwhere(~np.isfinite(x))
+    first = tuple(int(i) for i in bad[0])
+    raise ValueError(f"{len(bad)} of {x.size} values to quantize are NaN or infinite, the first at index {first}: "
+                     f"{x[first]}. A scale cannot be chosen for them; find out where they come from")
