@@ -1,0 +1,26 @@
+"""A decoder-only transformer in plain NumPy: what quantization is tried on.
+
+Read it in this order:
+
+    config.py         the numbers that fix a shape, and the names of the weights
+    layers.py         the parts as functions: RMSNorm, RoPE, grouped-query attention, SwiGLU
+    transformer.py    the whole model, with its one seam for quantization
+    cache.py          keys and values kept from token to token
+    generation.py     prefill, decode, sampling
+    recipe.py         what of a model is quantized, and how
+    quantizing.py     a recipe applied, block by block
+    tokenizer.py      byte-level BPE
+    safetensors.py    the file format, loading.py a folder in Hugging Face's layout
+    random.py         models of any size with random weights, for timing
+"""
+
+from .cache import KVCache
+from .config import Config, linear_names, tensor_shapes
+from .loading import load, save
+from .random import SHAPES, random_model
+from .recipe import METHODS, Method, Recipe
+from .tokenizer import Tokenizer
+from .transformer import Transformer
+
+__all__ = ["Config", "KVCache", "METHODS", "Method", "Recipe", "SHAPES", "Tokenizer", "Transformer", "linear_names",
+           "load", "random_model", "save", "tensor_shapes"]

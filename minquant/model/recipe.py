@@ -1,0 +1,111 @@
+"""What of a model is quantized, and how.
+
+How it works
+    A ``Recipe`` names a scheme for each part of a model: the matrices of its blocks, the inputs of those matrices,
+    the cached keys and values, the operands of attention, the output matrix. A part without a scheme stays in float.
+    The recipe checks itself when it is made, so that a typing error shows at once and not after an hour of
+    calibration. ``METHODS`` lists the ways to choose the codes of a weight matrix.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass
+from typing import Callable, Iterable
+
+import numpy as np
+
+from ..methods import rtn
+from ..scaling import QTensor, Scheme
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to choose the codes of one weight matrix.
+
+    Attributes:
+        quantize: function of (weight (out, in), inputs (samples, in) or None, scheme) that gives a QTensor.
+        needs_inputs: the function wants the inputs of the matrix on calibration text.
+    """
+
+    quantize: Callable[[np.ndarray, np.ndarray | None, Scheme], QTensor]
+    needs_inputs: bool = False
+
+
+def _round_to_nearest(weight: np.ndarray, inputs: np.ndarray | None, scheme: Scheme) -> QTensor:
+    return rtn(weight, scheme)
+
+
+METHODS: dict[str, Method] = {"rtn": Method(_round_to_nearest)}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What of a model is quantized and how; ``None`` leaves a part in float.
+
+    Attributes:
+        weights: scheme of the matrices of the blocks.
+        method: how their codes are chosen, a key of ``METHODS``.
+        activations: scheme of the input of every linear layer that is not left in float itself; the output
+            matrix is one of them where ``head`` is given. ``"int8:tensor"`` takes one scale over the tokens at hand.
+        kv: scheme of cached keys (after RoPE) and values, each head of each token on its own.
+        attention: scheme of the queries, the keys and the attention probabilities, row by row.
+        head: scheme of the output matrix, and with it of the embedding where they are tied. Always rounded to nearest.
+        skip: names of weights that stay in float, inputs included. A name is matched by its dotted parts and may
+            hold ``*``: ``"down_proj"``, ``"layers.0"``, ``"model.layers.*.self_attn.k_proj.weight"``.
+
+    Raises ValueError or TypeError where a scheme or the method is unknown or does not suit the part.
+    """
+
+    weights: str | None = None
+    method: str = "rtn"
+    activations: str | None = None
+    kv: str | None = None
+    attention: str | None = None
+    head: str | None = None
+    skip: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for part in ("weights", "activations", "kv", "attention", "head"):
+            given = getattr(self, part)
+            if given is None:
+                continue
+            try:
+                scheme = Scheme.parse(given)
+            except (ValueError, TypeError) as error:
+                raise type(error)(f"recipe, {part}: {error}") from None
+            _check_granularity(part, scheme)
+            object.__setattr__(self, part, given if isinstance(given, str) else str(scheme))
+        if self.method not in METHODS:
+            raise ValueError(f"recipe, method: {self.method!r} is unknown; this version has {', '.join(METHODS)}")
+        skip = (self.skip,) if isinstance(self.skip, str) else tuple(self.skip)
+        if not all(isinstance(pattern, str) and pattern for pattern in skip):
+            raise TypeError(f"recipe, skip: names of weights as strings, not {self.skip!r}")
+        object.__setattr__(self, "skip", skip)
+
+    def skips(self, name: str) -> bool:
+        """Does ``skip`` leave the weight of this name in float?"""
+        return any(_matches(name, pattern) for pattern in self.skip)
+
+    def check_skip(self, names: Iterable[str]) -> None:
+        """Raise ValueError for a ``skip`` entry that matches none of the names: it is a typing error."""
+        names = list(names)
+        for pattern in self.skip:
+            if not any(_matches(name, pattern) for name in names):
+                raise ValueError(f"recipe, skip: {pattern!r} matches no weight; names look like {names[-1]!r}")
+
+
+def _matches(name: str, pattern: str) -> bool:
+    """A pattern matches whole dotted parts: ``layers.1`` is in ``model.layers.1.mlp`` but not in ``layers.11``."""
+    return fnmatch.fnmatchcase(f".{name}.", f"*.{pattern}.*")
+
+
+def _check_granularity(part: str, scheme: Scheme) -> None:
+    """Refuse scales that the part cannot have: rows of activations and of the cache are made one token at a time."""
+    shared = scheme.granularity
+    if part in ("activations", "kv", "attention") and shared == "channel":
+        raise ValueError(f"recipe, {part}: one scale per channel would be shared by tokens that are not there yet; "
+                         f"write {scheme.format.name}:token for one scale per row")
+    if part in ("kv", "attention") and shared == "tensor":
+        raise ValueError(f"recipe, {part}: one scale for the whole tensor would be shared by tokens that are not "
+                         f"there yet; write {scheme.format.name}:token for one scale per row")

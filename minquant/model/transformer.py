@@ -1,0 +1,230 @@
+"""A decoder-only transformer, quantizable in every part.
+
+How it works
+    ``run`` is the whole model: embed, L blocks, one norm, the output matrix. A block adds two things to the residual
+    stream: what attention gathers from earlier tokens, and what the feed-forward part makes of the token itself. Each
+    linear layer goes through ``_linears``, the one place where inputs are observed and quantized. Quantized weights
+    are dequantized once, when the model is made: this is the *simulated* path, which measures quality. Speed is
+    measured on packed bytes by ``minquant.Decoder``, whose logits must agree.
+
+What we leave out
+    Batches, dropout, biases. Gradients are in ``minquant.training``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from ..scaling import Scheme, fake_quantize
+from . import layers
+from .cache import KVCache
+from .config import EMBEDDING, FINAL_NORM, Config, tensor_shapes
+from .recipe import Recipe
+
+Tap = Callable[[str, np.ndarray], None]
+BYTES_IN_FLOAT = 2  # an unquantized weight is stored as bf16
+
+
+class Transformer:
+    """A transformer: a shape and its named float32 weights. Nothing in it changes after it is made.
+
+    Attributes:
+        config: its shape.
+        weights: name to float32 array. Names are Hugging Face's (``model.layers.0.self_attn.q_proj.weight``); matrices
+            are (out, in). In a quantized model these are the dequantized values.
+        tokenizer: what turned text into its tokens, or None.
+        recipe: how it was quantized; an empty Recipe for a float model.
+        qtensors: name to QTensor, for the weights that are quantized.
+    """
+
+    def __init__(self, config: Config, weights: Mapping[str, np.ndarray], tokenizer: Any = None,
+                 recipe: Recipe | None = None, qtensors: Mapping[str, Any] | None = None) -> None:
+        """Put a model together. Raises ValueError naming a weight that is missing or has another shape."""
+        for name, shape in tensor_shapes(config).items():
+            if name not in weights:
+                raise ValueError(f"weight {name} is missing; the model's shape asks for it as {shape}")
+            if isinstance(weights, dict) and weights[name].shape != shape:
+                raise ValueError(f"weight {name} has shape {weights[name].shape}; the model's shape asks for {shape}")
+        self.config, self.weights, self.tokenizer = config, weights, tokenizer
+        self.recipe = recipe if recipe is not None else Recipe()
+        self.qtensors = dict(qtensors or {})
+        self._round_input = fake_quantizer(self.recipe.activations)
+        self._round_kv = fake_quantizer(self.recipe.kv)
+        self._round_attention = fake_quantizer(self.recipe.attention)
+
+    # ---- what a model is asked
+
+    def logits(self, tokens: Any) -> np.ndarray:
+        """Scores of the next token after each token.
+
+        Args:
+            tokens: T token numbers, a list or an integer array (T,).
+
+        Returns:
+            (T, vocab_size) float32. With ``Recipe.kv`` every key and value is read through the cache format.
+
+        Raises:
+            ValueError: no tokens, more than the context, or one outside the vocabulary.
+            TypeError: tokens that are not whole numbers.
+        """
+        return self.run(tokens)
+
+    def run(self, tokens: Any, cache: KVCache | None = None, tap: Tap | None = None,
+            prefill: bool = False, last_only: bool = False) -> np.ndarray:
+        """The forward pass, with everything that can be observed or remembered.
+
+        Args:
+            tokens: T token numbers.
+            cache: where earlier tokens are remembered; these T follow them and are stored in it.
+            tap: called as ``tap(name, x)`` with the unrounded input x (T, in) of every linear layer, under the name of
+                its weight; and, under ``model.layers.N.self_attn.q`` (and ``.k``, ``.v``), with the heads that
+                attention multiplies, (heads, T, head_dim), q and k after RoPE. The arrays are not to be changed.
+            prefill: attend to these tokens' own keys and values in float, though they are stored in the cache format.
+            last_only: compute the scores after the last token alone.
+
+        Returns:
+            (T, vocab_size) float32, or (1, vocab_size).
+        """
+        start = cache.length if cache is not None else 0
+        room = cache.capacity if cache is not None else self.config.context
+        tokens = check_tokens(tokens, self.config.vocab_size, room - start, start)
+        angles = layers.rope_angles(np.arange(start, start + len(tokens)), self.config.head_dim, self.config.rope_theta)
+        x = self.embed(tokens)  # (T, d)
+        for layer in range(self.config.layers):
+            x = self.block(layer, x, angles, cache, tap, prefill)  # (T, d)
+        if cache is not None:
+            cache.advance(len(tokens))
+        return self.head(x[-1:] if last_only else x, tap)  # (T, vocab) or (1, vocab)
+
+    def generate(self, tokens: Any, n: int, temperature: float = 0.0, top_p: float = 1.0, seed: int = 0) -> np.ndarray:
+        """Continue a text by n tokens; see ``minquant.model.generation.generate``."""
+        from .generation import generate
+        return generate(self, tokens, n, temperature, top_p, seed)
+
+    def quantize(self, recipe: Recipe, calibration: Any = None, progress: Any = None) -> Transformer:
+        """A new model, quantized by a recipe; see ``minquant.model.quantizing.quantize``."""
+        from .quantizing import quantize
+        return quantize(self, recipe, calibration, progress)
+
+    def new_cache(self, capacity: int | None = None) -> KVCache:
+        """An empty cache in this model's cache format, for ``run``."""
+        return KVCache(self.config, capacity, self._round_kv)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the weights in storage: quantized ones with their scales, all others as bf16."""
+        shapes = tensor_shapes(self.config)
+        return sum(self.qtensors[name].nbytes if name in self.qtensors else BYTES_IN_FLOAT * math.prod(shape)
+                   for name, shape in shapes.items())
+
+    @property
+    def bits_per_weight(self) -> float:
+        """Bits of storage per weight over the whole model, scales and the parts left in float counted."""
+        return 8 * self.nbytes / self.config.parameters
+
+    # ---- the parts, in the order they run
+
+    def embed(self, tokens: np.ndarray) -> np.ndarray:
+        """The embedding row of each token: (T,) -> (T, d)."""
+        return self.weights[EMBEDDING][tokens]
+
+    def block(self, layer: int, x: np.ndarray, angles: tuple[np.ndarray, np.ndarray], cache: KVCache | None = None,
+              tap: Tap | None = None, prefill: bool = False) -> np.ndarray:
+        """One block: x (T, d) -> (T, d). ``angles`` are the RoPE angles of the T positions."""
+        name, eps = f"model.layers.{layer}", self.config.norm_eps
+        y = layers.rms_norm(x, self.weights[f"{name}.input_layernorm.weight"], eps)  # (T, d)
+        x = x + self._attention(layer, y, angles, cache, tap, prefill)  # (T, d)
+        y = layers.rms_norm(x, self.weights[f"{name}.post_attention_layernorm.weight"], eps)  # (T, d)
+        return x + self._feed_forward(f"{name}.mlp", y, tap)  # (T, d)
+
+    def head(self, x: np.ndarray, tap: Tap | None = None) -> np.ndarray:
+        """The final norm and the output matrix: (T, d) -> (T, vocab)."""
+        y = layers.rms_norm(x, self.weights[FINAL_NORM], self.config.norm_eps)  # (T, d)
+        return self._linears(y, [self.config.head_name], tap)[0]  # (T, vocab)
+
+    def _attention(self, layer: int, x: np.ndarray, angles: tuple[np.ndarray, np.ndarray], cache: KVCache | None,
+                   tap: Tap | None, prefill: bool) -> np.ndarray:
+        """Grouped-query attention on the normalised x (T, d) -> (T, d)."""
+        name, c = f"model.layers.{layer}.self_attn", self.config
+        q, k, v = self._linears(x, [f"{name}.{p}_proj.weight" for p in "qkv"], tap)  # (T, H * h), (T, G * h) twice
+        q = layers.rope(layers.split_heads(q, c.heads), *angles)  # (H, T, h)
+        k = layers.rope(layers.split_heads(k, c.kv_heads), *angles)  # (G, T, h)
+        v = layers.split_heads(v, c.kv_heads)  # (G, T, h)
+        if tap is not None:
+            tap(f"{name}.q", q), tap(f"{name}.k", k), tap(f"{name}.v", v)
+        k, v = self._remembered(layer, k, v, cache, prefill)  # (G, S, h) each
+        q, k = self._round_attention(q), self._round_attention(k)  # (H, T, h), (G, S, h)
+        y = layers.attention(q, k, v, self._round_attention)  # (H, T, h)
+        return self._linears(layers.merge_heads(y), [f"{name}.o_proj.weight"], tap)[0]  # (T, H * h) -> (T, d)
+
+    def _remembered(self, layer: int, k: np.ndarray, v: np.ndarray, cache: KVCache | None,
+                    prefill: bool) -> tuple[np.ndarray, np.ndarray]:
+        """The keys and values attention reads, (G, S, h) each: each has passed the cache format once."""
+        if cache is None:
+            return self._round_kv(k), self._round_kv(v)
+        stored = cache.store(layer, k, v)
+        if not prefill:
+            return stored
+        return tuple(np.concatenate((old[:, :cache.length], new), axis=1) for old, new in zip(stored, (k, v)))
+
+    def _feed_forward(self, name: str, x: np.ndarray, tap: Tap | None) -> np.ndarray:
+        """SwiGLU on the normalised x (T, d) -> (T, d)."""
+        gate, up = self._linears(x, [f"{name}.gate_proj.weight", f"{name}.up_proj.weight"], tap)  # (T, f) each
+        y = layers.swiglu(gate, up)  # (T, f)
+        return self._linears(y, [f"{name}.down_proj.weight"], tap)[0]  # (T, d)
+
+    def _linears(self, x: np.ndarray, names: list[str], tap: Tap | None) -> list[np.ndarray]:
+        """The linear layers that share the input x (T, in): one (T, out) each. The input is rounded once for all."""
+        rounded = self._round_input(x) if self.recipe.activations else x  # (T, in)
+        if tap is not None:
+            for name in names:
+                tap(name, x)
+        return [layers.linear(x if self._left_in_float(name) else rounded, self.weights[name]) for name in names]
+
+    def _left_in_float(self, name: str) -> bool:
+        """Is the input of this linear layer left alone? The output matrix's is, unless it is quantized itself."""
+        return self.recipe.skips(name) or (name == self.config.head_name and self.recipe.head is None)
+
+
+def fake_quantizer(scheme: str | None) -> Callable[[np.ndarray], np.ndarray]:
+    """A function that rounds an array (any shape, rows last) to a scheme and back; None leaves it as it is.
+
+    Rows that are no whole number of groups (attention probabilities over S tokens) are filled up with zeros.
+    """
+    if scheme is None:
+        return lambda x: x
+    parsed = Scheme.parse(scheme)
+    group = parsed.group_size or 1
+
+    def through(x: np.ndarray) -> np.ndarray:
+        short = -x.shape[-1] % group
+        if not short:
+            return fake_quantize(x, parsed)
+        padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, short)])  # (..., whole groups)
+        return fake_quantize(padded, parsed)[..., :x.shape[-1]]
+
+    return through
+
+
+def check_tokens(tokens: Any, vocab_size: int, room: int, start: int = 0) -> np.ndarray:
+    """Tokens as an int64 array (T,). Raises TypeError or ValueError saying which token is wrong, and where."""
+    if isinstance(tokens, (str, bytes)):
+        raise TypeError("tokens are numbers; turn text into them with model.tokenizer.encode(text)")
+    array = np.asarray(tokens)
+    if array.ndim != 1 or array.size == 0:
+        raise ValueError(f"tokens must be a row of at least one number, shape (T,), not {array.shape}"
+                         + ("; token 0 starts a text" if array.size == 0 else ""))
+    if array.dtype.kind not in "iu":
+        raise TypeError(f"tokens must be whole numbers, not {array.dtype}")
+    wrong = np.flatnonzero((array < 0) | (array >= vocab_size))
+    if wrong.size:
+        raise ValueError(f"token {array[wrong[0]]} at position {start + wrong[0]} is outside the vocabulary: "
+                         f"this model knows 0 to {vocab_size - 1}")
+    if array.size > room:
+        raise ValueError(f"{array.size} tokens from position {start} do not fit: the context ends after "
+                         f"{start + room} tokens")
+    return array.astype(np.int64)
