@@ -1,0 +1,33 @@
+"""The kernels once more, as plain Python: with the JIT off, coverage can see every line of them.
+
+Numba compiles a kernel to machine code that no coverage tool looks into. With NUMBA_DISABLE_JIT=1 the same functions
+run interpreted, some hundred times slower, and on the sizes the tests use that is still quick. A test for which it is
+not, or which is about the compiler, carries the mark `needs_jit`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+MIRRORS = ("tests/kernels", "tests/decoder", "tests/test_decoder.py")
+LEAST_COVERED = 90  # per cent of the kernels' lines
+SECONDS = 600
+
+
+def test_kernels_without_jit(tmp_path, note):
+    report = tmp_path / "coverage.json"
+    env = {**os.environ, "NUMBA_DISABLE_JIT": "1", "COVERAGE_FILE": str(tmp_path / "coverage")}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", "--cov=minquant.kernels",
+               "--cov-report=term-missing", f"--cov-report=json:{report}",
+               *(path for path in MIRRORS if (ROOT / path).exists())]
+    done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, done.stdout + done.stderr
+    covered = json.loads(report.read_text())["totals"]["percent_covered"]
+    ran = done.stdout.strip().splitlines()[-1]
+    note(f"kernels without the JIT: {covered:.0f}% of their lines covered; {ran}")
+    assert covered >= LEAST_COVERED, done.stdout
