@@ -44,8 +44,8 @@ class Format(ABC):
         """float32 values of codes, same shape."""
 
     @abstractmethod
-    def round(self, x: np.ndarray) -> np.ndarray:
-        """``decode(encode(x))`` without the detour through codes: float32, a new array."""
+    def round(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """``decode(encode(x))`` for finite x without the detour through codes: float32, into out if given (may be x)."""
 
     @cached_property
     def codes(self) -> np.ndarray:
@@ -53,12 +53,17 @@ class Format(ABC):
         patterns = np.arange(1 << self.bits, dtype=np.uint32)
         if self.code_dtype.kind == "i":  # two's complement: the upper half of the patterns is negative
             patterns = patterns.astype(np.int64) - (patterns >> (self.bits - 1) << self.bits)
-        return patterns.astype(self.code_dtype)
+        return _read_only(patterns.astype(self.code_dtype))
 
     @cached_property
     def values(self) -> np.ndarray:
         """Value of every code: float32 ``(2**bits,)``, in the order of the bit patterns."""
-        return self.decode(self.codes)
+        return _read_only(self.decode(self.codes))
+
+
+def _read_only(table: np.ndarray) -> np.ndarray:
+    table.setflags(write=False)
+    return table
 
 
 _REGISTRY: dict[str, Format] = {}
@@ -85,25 +90,28 @@ def names() -> list[str]:
 
 
 def as_float32(x) -> np.ndarray:
-    """x as a float32 array. Raises TypeError for what is not real numbers.
+    """x as a contiguous float32 array, itself if it is one. Raises TypeError for what is not real numbers.
 
     float64 input is rounded to float32 here, before any format sees it.
     """
+    if isinstance(x, np.ndarray) and x.dtype == np.float32 and x.flags.c_contiguous:
+        return x
     x = np.asarray(x)
-    if x.dtype.kind not in "fiub" and x.dtype.name != "bfloat16":
+    if x.dtype.kind not in "fiu" and x.dtype.name != "bfloat16":
         raise TypeError(f"expected an array of real numbers, got dtype {x.dtype}")
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, which the caller judges
         return np.ascontiguousarray(x, dtype=np.float32).reshape(x.shape)
 
 
 def as_codes(codes, fmt: Format) -> np.ndarray:
-    """codes as an integer array. Raises TypeError for floats, ValueError for a code the format has no bits for."""
+    """codes in the format's own type. Raises TypeError for floats, ValueError for what is no code of the format."""
     codes = np.asarray(codes)
     if codes.dtype.kind not in "iu":
         raise TypeError(f"{fmt.name} codes are integers, got dtype {codes.dtype}: encode() makes codes from floats")
-    if codes.dtype == fmt.code_dtype and codes.dtype.itemsize * 8 == fmt.bits:
-        return codes  # every bit pattern is a code
-    low, high = (-(1 << fmt.bits - 1), (1 << fmt.bits - 1) - 1) if fmt.code_dtype.kind == "i" else (0, (1 << fmt.bits) - 1)
+    if codes.dtype == fmt.code_dtype and 8 * codes.dtype.itemsize == fmt.bits:
+        return codes  # every value of the type is a code
+    negative = 1 << fmt.bits - 1 if fmt.code_dtype.kind == "i" else 0
+    low, high = -negative, (1 << fmt.bits) - 1 - negative
     if codes.size and (codes.min() < low or codes.max() > high):
         raise ValueError(f"{fmt.name} codes lie between {low} and {high}, got {codes.min()} to {codes.max()}")
     return codes.astype(fmt.code_dtype)

@@ -111,27 +111,35 @@ class FloatFormat(Format):
         x = as_float32(x)
         bits = x.view(np.uint32)
         magnitude = bits & _MAGNITUDE32
-        code = self._round_magnitude(magnitude)
+        round_magnitude = self._drop_mantissa_bits if self.exponent_bits == 8 else self._round_magnitude
+        code = round_magnitude(magnitude)
         np.minimum(code, np.uint32(self.max_code), out=code)  # saturate
         self._put_specials(code, magnitude)
         code |= bits >> np.uint32(31) << np.uint32(self.bits - 1)
         return code.astype(self.code_dtype)
+
+    def _drop_mantissa_bits(self, magnitude: np.ndarray) -> np.ndarray:
+        """As _round_magnitude, for float32's own exponent (bf16): only the mantissa gets shorter, by one shift.
+
+        To nearest: add just under half of the last kept bit, and one more if that bit is odd (ties to even).
+        """
+        drop = np.uint32(_MANTISSA32 - self.mantissa_bits)
+        last = magnitude >> drop & np.uint32(1)
+        return magnitude + last + np.uint32((1 << int(drop) - 1) - 1) >> drop
 
     def _round_magnitude(self, magnitude: np.ndarray) -> np.ndarray:
         """Magnitude bits of float32 -> magnitude bits of this format, rounded to nearest even, not yet saturated."""
         field = magnitude >> np.uint32(_MANTISSA32)
         # All 24 bits of the significand, the implied one included (a subnormal float32 has none).
         significand = magnitude & np.uint32(0x7FFFFF) | np.minimum(field, np.uint32(1)) << np.uint32(_MANTISSA32)
-        # Exponent of the grid: float32's own, but never below that of the smallest normal of the target.
+        # Exponent of the grid: that of x, but never below that of the format's smallest normal.
         lowest = np.uint32(_BIAS32 + 1 - self.bias)
-        np.maximum(field, np.uint32(1), out=field)
         grid = np.maximum(field, lowest)
-        # The bits that are dropped; below the smallest normal one more per power of two. Beyond 25 nothing is left.
+        # The bits to drop: one more for every power of two below the smallest normal. Of 24 bits, 25 leave nothing.
         drop = np.minimum(grid - field + np.uint32(_MANTISSA32 - self.mantissa_bits), np.uint32(25))
-        kept = significand >> drop
-        # To nearest: add just under a half of the last kept bit, and the missing bit if that one is odd (ties to even).
-        half = np.uint32(1) << drop - np.uint32(1)
-        kept = significand + (half - np.uint32(1)) + (kept & np.uint32(1)) >> drop
+        # To nearest: add just under half of the last kept bit, and one more if that bit is odd (ties to even).
+        last = significand >> drop & np.uint32(1)
+        kept = significand + last + ((np.uint32(1) << drop - np.uint32(1)) - np.uint32(1)) >> drop
         # The implied one in `kept` counts as exponent field 1, and a carry out of the mantissa raises the exponent.
         return kept + (grid - lowest << np.uint32(self.mantissa_bits))
 
@@ -153,17 +161,18 @@ class FloatFormat(Format):
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """float32 values of codes, exact, same shape. Raises ValueError for codes of more than ``bits`` bits."""
         codes = as_codes(codes, self)
-        if self.bits <= 8 and codes.size > 256:
-            return self.values[codes]  # 256 values at most: look them up
+        if codes.size > 1 << self.bits:  # more codes than there are values: look them up
+            return self.values[codes]
         bits = codes.astype(np.uint32)
+        if self.exponent_bits == 8:  # bf16: the upper half of a float32
+            return (bits << np.uint32(32 - self.bits)).view(np.float32)
         sign = bits >> np.uint32(self.bits - 1) << np.uint32(31)
         magnitude = bits & np.uint32(self.sign_bit - 1)
         # A normal number: move the mantissa to its place in float32 and correct the bias of the exponent.
         out = (magnitude << np.uint32(_MANTISSA32 - self.mantissa_bits)) + np.uint32(_BIAS32 - self.bias << _MANTISSA32)
-        if self.bias != _BIAS32:  # bf16 shares float32's exponent: its subnormals are right already
-            # A subnormal has no implied one: it is the mantissa times the spacing.
-            tiny = magnitude < np.uint32(1 << self.mantissa_bits)
-            out[tiny] = (magnitude[tiny].astype(np.float32) * np.float32(self.smallest_subnormal)).view(np.uint32)
+        # A subnormal has no implied one: it is the mantissa times the spacing.
+        tiny = magnitude < np.uint32(1 << self.mantissa_bits)
+        out[tiny] = (magnitude[tiny].astype(np.float32) * np.float32(self.smallest_subnormal)).view(np.uint32)
         if self.specials == "ieee":
             top = magnitude >= np.uint32(self.infinity_code)  # infinity and NaN: exponent of all ones here as there
             out[top] |= _EXPONENT32
@@ -173,16 +182,19 @@ class FloatFormat(Format):
 
     # --- float32 -> nearest value, as float32 ---
 
-    def round(self, x: np.ndarray) -> np.ndarray:
+    def round(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Nearest values as float32, equal to ``decode(encode(x))`` bit for bit, but for finite x only and faster.
 
         ``rint(x / step) * step``: the step is the power of two between neighbours at x. Dividing by a power of two
         and multiplying by it again is exact, so the only rounding is rint's, to even.
         """
-        out = np.minimum(as_float32(x), np.float32(self.max))
-        np.maximum(out, np.float32(-self.max), out=out)
-        if self.exponent_bits == 8:
-            return self._round_bits(out)
+        out = as_float32(x).clip(np.float32(-self.max), np.float32(self.max), out=out)
+        if self.exponent_bits == 8:  # float32 cannot hold the steps at its own lower end: round the bits, as encode does
+            drop = np.uint32(_MANTISSA32 - self.mantissa_bits)
+            bits = out.view(np.uint32)
+            bits += (bits >> drop & np.uint32(1)) + np.uint32((1 << int(drop) - 1) - 1)
+            bits &= np.uint32(0xFFFFFFFF) << drop
+            return out
         step = out.view(np.uint32) & _EXPONENT32  # 2^floor(log2|x|): float32 with its mantissa cleared
         np.maximum(step, np.uint32(_BIAS32 + 1 - self.bias << _MANTISSA32), out=step)
         step -= np.uint32(self.mantissa_bits << _MANTISSA32)
@@ -191,20 +203,6 @@ class FloatFormat(Format):
         np.rint(out, out=out)
         out *= step
         return out
-
-    def _round_bits(self, x: np.ndarray) -> np.ndarray:
-        """As round, for a format with float32's own exponent (bf16), whose steps float32 cannot always hold.
-
-        Adds just under half of the last kept bit, plus that bit itself (ties to even), and clears what lies below.
-        """
-        drop = np.uint32(_MANTISSA32 - self.mantissa_bits)
-        bits = x.view(np.uint32)
-        out = bits >> drop
-        out &= np.uint32(1)
-        out += bits
-        out += np.uint32((1 << int(drop) - 1) - 1)
-        out &= np.uint32(0xFFFFFFFF) << drop
-        return out.view(np.float32)
 
 
 bf16 = register(FloatFormat("bf16", 16, 8, 7, "ieee"))

@@ -37,13 +37,12 @@ class IntFormat(Format):
     def smallest_subnormal(self) -> float:
         return 1.0
 
-    def round(self, x: np.ndarray) -> np.ndarray:
-        """Nearest integer in range, ties to even: float32, never -0.0. Raises ValueError for NaN."""
-        values = np.rint(as_float32(x))
+    def round(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+        """Nearest integers in range, ties to even: float32, never -0.0. Raises ValueError for NaN."""
+        values = np.rint(as_float32(x), out=out)
         if np.isnan(values).any():
             raise ValueError(f"{self.name} has no code for NaN")
-        np.maximum(values, np.float32(self.min), out=values)
-        np.minimum(values, np.float32(self.max), out=values)
+        values.clip(np.float32(self.min), np.float32(self.max), out=values)
         values += np.float32(0)  # -0.0 + 0.0 = +0.0: an integer has one zero
         return values
 

@@ -67,17 +67,17 @@ def fake_quantize(x: np.ndarray, scheme: str | Scheme) -> np.ndarray:
     if scheme.granularity == "none":
         _check_finite(x.min(initial=0), x.max(initial=0), x)
         for part, out in _pieces(x.reshape(1, -1), values.reshape(1, -1)):
-            out[...] = scheme.format.round(part)
+            scheme.format.round(part, out=out)
         return values
     blocks, out = _blocks(x, length), _blocks(values, length)
     for rows in grids.row_chunks(*blocks.shape):
         scale, zero = _grid(blocks[rows], scheme, x)
         scale32 = scale.astype(np.float32)
         for part, part_out in _pieces(blocks[rows], out[rows]):
-            snapped = grids.snap(part, scale32, zero, scheme)
+            grids.snap(part, scale32, zero, scheme, out=part_out)
             if scheme.is_integer and zero is None:
-                snapped += np.float32(0)  # the code of -0.0 is 0
-            np.copyto(part_out, grids.unsnap(snapped, scale32, zero))
+                part_out += np.float32(0)  # rint(-0.3) is -0.0, the integer it stands for is 0
+            grids.unsnap(part_out, scale32, zero)
     return values
 
 
