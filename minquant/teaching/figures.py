@@ -1,0 +1,115 @@
+"""Measured points, drawn with matplotlib in one style.
+
+How it works
+    Every function takes the rows a measurement returned and draws what is in
+    them, no more. ``new`` makes a figure on a white card (readable in a light
+    and in a dark theme), with text of at least 11 px and the colours of Okabe
+    and Ito; a meaning carried by a colour is also carried by a marker or a word.
+    A lesson's cell ends with ``plt.show()``.
+
+What we leave out
+    Error bars that were not measured: a row without a spread gets none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib import pyplot as plt
+from matplotlib import ticker
+
+from . import svg
+
+COLOURS = (svg.BLUE, svg.ORANGE, svg.GREEN, svg.VERMILLION, svg.PURPLE, svg.SKY)
+MARKERS = ("o", "s", "^", "D", "v", "P")
+_STYLE = {"font.size": 11, "axes.titlesize": 12, "axes.labelsize": 11, "xtick.labelsize": 11, "ytick.labelsize": 11,
+          "legend.fontsize": 11, "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": "white",
+          "axes.facecolor": "white", "savefig.facecolor": "white", "text.color": svg.INK, "axes.labelcolor": svg.INK,
+          "xtick.color": svg.INK, "ytick.color": svg.INK, "axes.edgecolor": svg.GREY, "grid.color": "#d9d9d9",
+          "legend.frameon": False, "figure.dpi": 100}
+
+
+def new(height: float = 3.6, width: float = 7.2):
+    """A figure with one pair of axes, in the style of the course: (figure, axes). Sizes in inches."""
+    with plt.rc_context(_STYLE):
+        figure, axes = plt.subplots(figsize=(width, height), layout="constrained")
+    axes.grid(True, linewidth=0.6)
+    axes.set_axisbelow(True)
+    return figure, axes
+
+
+def lines(series: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str, title: str = "", *,
+          log_x: bool = False):
+    """Curves by name, each with its own marker: ``{"name": (xs, ys)}``."""
+    figure, axes = new()
+    for (name, (xs, ys)), colour, marker in zip(series.items(), COLOURS, MARKERS):
+        axes.plot(xs, ys, color=colour, marker=marker, label=name)
+    if log_x:
+        _plain_log(axes.xaxis, axes.set_xscale, sorted({x for xs, _ in series.values() for x in xs}))
+    axes.set(xlabel=x, ylabel=y, title=title, ylim=(0, None))
+    if len(series) > 1:
+        axes.legend()
+    return figure, axes
+
+
+def bars(labels: Sequence[str], values: Sequence[float], unit: str, title: str = "", *,
+         spreads: Sequence[tuple[float, float]] | None = None, limits: Sequence[float] | None = None):
+    """Horizontal bars, the value written at each; whiskers for spreads, a black mark for each bar's limit."""
+    figure, axes = new(height=0.9 + 0.5 * len(labels))
+    places = range(len(labels))
+    axes.barh(places, values, color=svg.SKY, height=0.62)
+    ends = list(values)
+    if spreads is not None:
+        below_above = [[v - low for v, (low, _) in zip(values, spreads)], [high - v for v, (_, high) in zip(values, spreads)]]
+        axes.errorbar(values, places, xerr=[[max(e, 0) for e in side] for side in below_above], fmt="none",
+                      ecolor=svg.INK, capsize=3, linewidth=1.2)
+        ends = [max(end, high) for end, (_, high) in zip(ends, spreads)]
+    if limits is not None:
+        axes.plot(limits, places, linestyle="none", marker="|", markersize=22, markeredgewidth=2.5, color=svg.VERMILLION,
+                  label="speed of light")
+        axes.legend(loc="lower right")
+    for place, value, end in zip(places, values, ends):
+        axes.annotate(f"{value:.3g}", (end, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=11)
+    axes.set_yticks(list(places), labels)
+    axes.invert_yaxis()
+    axes.set(xlabel=unit, title=title)
+    axes.margins(x=0.12)
+    axes.set_xlim(left=0)
+    return figure, axes
+
+
+def roofline(points: Sequence[dict[str, Any]], bandwidth: float, peak: float, title: str = ""):
+    """Measured points under the two roofs of a machine.
+
+    ``points``: dictionaries with ``name`` (a line of equal names is joined), ``flops_per_byte`` and ``gflops``.
+    ``bandwidth`` in GB/s is the slanted roof, ``peak`` in GFLOP/s the flat one; both as measured.
+    """
+    figure, axes = new(height=4.4)
+    low = min(0.5, *(p["flops_per_byte"] for p in points)) / 1.5
+    high = max(peak / bandwidth, *(p["flops_per_byte"] for p in points)) * 3
+    ridge = peak / bandwidth
+    axes.plot([low, ridge, high], [low * bandwidth, peak, peak], color=svg.INK, linewidth=2)
+    axes.annotate(f"memory: {bandwidth:.0f} GB/s", (low * 1.1, low * 1.1 * bandwidth), xytext=(0, 14),
+                  textcoords="offset points", fontsize=11)
+    axes.annotate(f"arithmetic: {peak:.0f} GFLOP/s", (high, peak), xytext=(0, 6), textcoords="offset points",
+                  ha="right", fontsize=11)
+    for name, colour, marker in zip(dict.fromkeys(p["name"] for p in points), COLOURS, MARKERS):
+        mine = [p for p in points if p["name"] == name]
+        axes.plot([p["flops_per_byte"] for p in mine], [p["gflops"] for p in mine], color=colour, marker=marker,
+                  markersize=7, label=name)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+    axes.set(xlabel="arithmetic done per byte read (FLOP/byte)", ylabel="arithmetic done (GFLOP/s)", title=title)
+    axes.legend(loc="lower right")
+    return figure, axes
+
+
+def _plain_log(axis, set_scale, values: Sequence[float]) -> None:
+    """A logarithmic axis to base 2 that is labelled with the plain values."""
+    set_scale("log", base=2)
+    axis.set_major_locator(ticker.FixedLocator(list(values)))
+    axis.set_minor_locator(ticker.NullLocator())
+    axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
