@@ -109,14 +109,14 @@ class FloatFormat(Format):
         Raises ValueError for NaN where the format has none.
         """
         x = as_float32(x)
-        bits = x.view(np.uint32)
+        bits = x.reshape(-1).view(np.uint32)
         magnitude = bits & _MAGNITUDE32
         round_magnitude = self._drop_mantissa_bits if self.exponent_bits == 8 else self._round_magnitude
         code = round_magnitude(magnitude)
         np.minimum(code, np.uint32(self.max_code), out=code)  # saturate
         self._put_specials(code, magnitude)
         code |= bits >> np.uint32(31) << np.uint32(self.bits - 1)
-        return code.astype(self.code_dtype)
+        return code.astype(self.code_dtype).reshape(x.shape)
 
     def _drop_mantissa_bits(self, magnitude: np.ndarray) -> np.ndarray:
         """As _round_magnitude, for float32's own exponent (bf16): only the mantissa gets shorter, by one shift.
@@ -130,8 +130,9 @@ class FloatFormat(Format):
     def _round_magnitude(self, magnitude: np.ndarray) -> np.ndarray:
         """Magnitude bits of float32 -> magnitude bits of this format, rounded to nearest even, not yet saturated."""
         field = magnitude >> np.uint32(_MANTISSA32)
-        # All 24 bits of the significand, the implied one included (a subnormal float32 has none).
-        significand = magnitude & np.uint32(0x7FFFFF) | np.minimum(field, np.uint32(1)) << np.uint32(_MANTISSA32)
+        # All 24 bits of the significand, the implied one included. (A subnormal float32 has none, but lies so far below
+        # the formats of fewer exponent bits that all of it is dropped.)
+        significand = magnitude & np.uint32(0x7FFFFF) | np.uint32(0x800000)
         # Exponent of the grid: that of x, but never below that of the format's smallest normal.
         lowest = np.uint32(_BIAS32 + 1 - self.bias)
         grid = np.maximum(field, lowest)
@@ -163,9 +164,9 @@ class FloatFormat(Format):
         codes = as_codes(codes, self)
         if codes.size > 1 << self.bits:  # more codes than there are values: look them up
             return self.values[codes]
-        bits = codes.astype(np.uint32)
+        bits = codes.reshape(-1).astype(np.uint32)
         if self.exponent_bits == 8:  # bf16: the upper half of a float32
-            return (bits << np.uint32(32 - self.bits)).view(np.float32)
+            return (bits << np.uint32(32 - self.bits)).view(np.float32).reshape(codes.shape)
         sign = bits >> np.uint32(self.bits - 1) << np.uint32(31)
         magnitude = bits & np.uint32(self.sign_bit - 1)
         # A normal number: move the mantissa to its place in float32 and correct the bias of the exponent.
@@ -188,20 +189,22 @@ class FloatFormat(Format):
         ``rint(x / step) * step``: the step is the power of two between neighbours at x. Dividing by a power of two
         and multiplying by it again is exact, so the only rounding is rint's, to even.
         """
-        out = as_float32(x).clip(np.float32(-self.max), np.float32(self.max), out=out)
+        x = as_float32(x)
+        out = np.empty(x.shape, np.float32) if out is None else out
+        values = np.atleast_1d(x.clip(np.float32(-self.max), np.float32(self.max), out=out))  # a view of out
+        bits = values.view(np.uint32)
         if self.exponent_bits == 8:  # float32 cannot hold the steps at its own lower end: round the bits, as encode does
             drop = np.uint32(_MANTISSA32 - self.mantissa_bits)
-            bits = out.view(np.uint32)
             bits += (bits >> drop & np.uint32(1)) + np.uint32((1 << int(drop) - 1) - 1)
             bits &= np.uint32(0xFFFFFFFF) << drop
             return out
-        step = out.view(np.uint32) & _EXPONENT32  # 2^floor(log2|x|): float32 with its mantissa cleared
+        step = bits & _EXPONENT32  # 2^floor(log2|x|): float32 with its mantissa cleared
         np.maximum(step, np.uint32(_BIAS32 + 1 - self.bias << _MANTISSA32), out=step)
         step -= np.uint32(self.mantissa_bits << _MANTISSA32)
         step = step.view(np.float32)
-        out /= step
-        np.rint(out, out=out)
-        out *= step
+        values /= step
+        np.rint(values, out=values)
+        values *= step
         return out
 
 

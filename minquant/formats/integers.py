@@ -39,12 +39,14 @@ class IntFormat(Format):
 
     def round(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Nearest integers in range, ties to even: float32, never -0.0. Raises ValueError for NaN."""
-        values = np.rint(as_float32(x), out=out)
-        if np.isnan(values).any():
-            raise ValueError(f"{self.name} has no code for NaN")
-        values.clip(np.float32(self.min), np.float32(self.max), out=values)
-        values += np.float32(0)  # -0.0 + 0.0 = +0.0: an integer has one zero
-        return values
+        x = as_float32(x)
+        out = np.rint(x, out=np.empty(x.shape, np.float32) if out is None else out)
+        if np.isnan(out).any():
+            raise ValueError(f"{self.name} has no code for NaN, and {np.count_nonzero(np.isnan(out))} of {out.size} "
+                             "values are NaN")
+        out.clip(np.float32(self.min), np.float32(self.max), out=out)
+        out += np.float32(0)  # -0.0 + 0.0 = +0.0: an integer has one zero
+        return out
 
     def encode(self, x: np.ndarray) -> np.ndarray:
         """int8 codes of the nearest integers: clipped as floats, then cast (a cast alone would wrap at 128)."""

@@ -39,7 +39,6 @@ class QTensor:
     def __post_init__(self):
         scheme = self.scheme
         _check("codes", self.codes, scheme.code_dtype, self.codes.shape)
-        scheme.block_length(self.codes.shape)
         shape = scheme.scale_shape(self.codes.shape)
         _check("scale", self.scale, scheme.scale_dtype, shape)
         _check("zero_point", self.zero_point, None if scheme.symmetric else np.dtype(np.uint8), shape)
@@ -51,16 +50,13 @@ class QTensor:
 
     def dequantize(self) -> np.ndarray:
         """The float32 values the codes stand for, same shape."""
-        if self.scale is None:
-            return self.scheme.format.decode(self.codes)
-        if self.scheme.is_integer:
-            values = self.codes.astype(np.float32)
-        else:
-            values = self.scheme.format.decode(self.codes)
-        blocks = values.reshape(-1, self._block_length())
-        if self.zero_point is not None:
-            blocks -= self.zero_point.reshape(-1, 1).astype(np.float32)
-        blocks *= self.scale.reshape(-1, 1).astype(np.float32)
+        codes = self.codes
+        values = codes.astype(np.float32) if self.scheme.is_integer else self.scheme.format.decode(codes)
+        if self.scale is not None:
+            blocks = self.scheme.blocks(values)
+            if self.zero_point is not None:
+                blocks -= self.zero_point.reshape(-1, 1).astype(np.float32)
+            blocks *= self.scale.reshape(-1, 1).astype(np.float32)
         return values
 
     @property
@@ -93,9 +89,6 @@ class QTensor:
         if self.zero_point is not None:
             parts["zero_point"] = packing.pack_bits(self.zero_point, self.scheme.bits)
         return parts
-
-    def _block_length(self) -> int:
-        return max(self.scheme.block_length(self.codes.shape), 1)
 
     def __repr__(self) -> str:
         return f"QTensor({self.scheme}, shape {self.shape}, {self.bits_per_weight:.4g} bits per weight)"

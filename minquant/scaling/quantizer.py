@@ -26,18 +26,16 @@ def quantize(x: np.ndarray, scheme: str | Scheme) -> QTensor:
     Raises ValueError for NaN or infinity in x, an unknown scheme, a group size that does not divide the last axis.
     """
     scheme, x = Scheme.parse(scheme), as_float32(x)
-    length = scheme.block_length(x.shape)
+    shape = scheme.scale_shape(x.shape)
     if scheme.preset:
-        _check_finite(x.min(initial=0), x.max(initial=0), x)
         d, codes = gguf.choose_codes(x, scheme.preset.upper())
         return QTensor(codes, d, None, scheme)
     codes = np.empty(x.shape, scheme.code_dtype)
     if scheme.granularity == "none":
-        _check_finite(x.min(initial=0), x.max(initial=0), x)
-        for part, out in _pieces(x.reshape(1, -1), codes.reshape(1, -1)):
-            out[...] = scheme.format.encode(part)
+        for part, part_out in _cast_pieces(x, codes):
+            part_out[...] = scheme.format.encode(part)
         return QTensor(codes, None, None, scheme)
-    blocks, out = _blocks(x, length), _blocks(codes, length)
+    blocks, out = scheme.blocks(x), scheme.blocks(codes)
     scale = np.empty((len(blocks), 1), scheme.scale_dtype)
     zero = None if scheme.symmetric else np.empty((len(blocks), 1), np.uint8)
     for rows in grids.row_chunks(*blocks.shape):
@@ -50,7 +48,6 @@ def quantize(x: np.ndarray, scheme: str | Scheme) -> QTensor:
                 np.copyto(part_out, grids.snap(part, scale32, part_zero, scheme), casting="unsafe")
             else:
                 part_out[...] = scheme.format.encode(part / scale32)
-    shape = scheme.scale_shape(x.shape)
     return QTensor(codes, scale.reshape(shape), None if zero is None else zero.reshape(shape), scheme)
 
 
@@ -60,16 +57,15 @@ def fake_quantize(x: np.ndarray, scheme: str | Scheme) -> np.ndarray:
     Raises as quantize does.
     """
     scheme, x = Scheme.parse(scheme), as_float32(x)
-    length = scheme.block_length(x.shape)
+    scheme.scale_shape(x.shape)  # raises where the scheme does not fit
     if scheme.preset:
         return quantize(x, scheme).dequantize()
     values = np.empty(x.shape, np.float32)
     if scheme.granularity == "none":
-        _check_finite(x.min(initial=0), x.max(initial=0), x)
-        for part, out in _pieces(x.reshape(1, -1), values.reshape(1, -1)):
-            scheme.format.round(part, out=out)
+        for part, part_out in _cast_pieces(x, values):
+            scheme.format.round(part, out=part_out)
         return values
-    blocks, out = _blocks(x, length), _blocks(values, length)
+    blocks, out = scheme.blocks(x), scheme.blocks(values)
     for rows in grids.row_chunks(*blocks.shape):
         scale, zero = _grid(blocks[rows], scheme, x)
         scale32 = scale.astype(np.float32)
@@ -81,9 +77,10 @@ def fake_quantize(x: np.ndarray, scheme: str | Scheme) -> np.ndarray:
     return values
 
 
-def _blocks(x: np.ndarray, length: int) -> np.ndarray:
-    """x with one block a row: (blocks, length)."""
-    return x.reshape(x.size // length if length else 0, length)
+def _cast_pieces(x: np.ndarray, out: np.ndarray):
+    """x and out side by side in pieces that fit the cache, for a plain cast. Raises ValueError if x is not finite."""
+    _check_finite(x.min(initial=0), x.max(initial=0), x)
+    return _pieces(x.reshape(1, -1), out.reshape(1, -1))
 
 
 def _pieces(*arrays: np.ndarray):

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import prod
 
 import numpy as np
 
@@ -111,25 +112,30 @@ class Scheme:
         qmax = (1 << self.bits - 1) - 1
         return -qmax - self.full_range, qmax
 
-    def block_length(self, shape: tuple[int, ...]) -> int:
-        """How many neighbouring elements of an array of this shape share a scale.
+    def scale_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Shape of the scales of a tensor: tensor ``()``, channel and token ``(rows..., 1)``, group ``(rows..., groups)``.
 
-        Raises ValueError if the array has no axis, or the group size does not divide the last one.
+        Raises ValueError if the tensor has no axis, or the group size does not divide the last one.
         """
         if not shape:
             raise ValueError("cannot quantize a single number: give an array of at least one axis")
-        if self.granularity == "group":
-            if shape[-1] % self.group_size:
-                raise ValueError(f"group size {self.group_size} does not divide the last axis of length {shape[-1]} "
-                                 f"(shape {shape}): choose a divisor of {shape[-1]}, or a scale per channel")
-            return self.group_size
-        return shape[-1] if self.granularity in ("channel", "token") else int(np.prod(shape))
-
-    def scale_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of scale and zero point: tensor ``()``, channel and token ``(rows..., 1)``, group ``(rows..., groups)``."""
-        if self.granularity == "tensor":
+        if self.granularity in ("tensor", "none"):
             return ()
-        return (*shape[:-1], shape[-1] // self.group_size if self.granularity == "group" else 1)
+        if self.granularity != "group":
+            return (*shape[:-1], 1)
+        if shape[-1] % self.group_size:
+            raise ValueError(f"group size {self.group_size} does not divide the last axis of length {shape[-1]} (shape "
+                             f"{shape}): choose a divisor of {shape[-1]}, or one scale per row ('channel')")
+        return (*shape[:-1], shape[-1] // self.group_size)
+
+    def block_length(self, shape: tuple[int, ...]) -> int:
+        """How many elements of a tensor of this shape share one scale. Raises as scale_shape does."""
+        count = prod(self.scale_shape(shape))
+        return prod(shape) // count if count else 0
+
+    def blocks(self, x: np.ndarray) -> np.ndarray:
+        """A contiguous x seen as ``(scales, elements that share one)``, no copy. Raises as scale_shape does."""
+        return x.reshape(prod(self.scale_shape(x.shape)), self.block_length(x.shape))
 
 
 def _check_parts(s: Scheme) -> None:
@@ -161,25 +167,26 @@ def _parse(text: str) -> Scheme:
     name, *options = text.split(":")
     if name not in formats.names():
         raise ValueError(f"unknown scheme {text!r}: {_CHOICES}")
-    fields: dict = {"granularity": "none"}
-    for place, option in enumerate(options):
-        key, values = _option(option)
-        if key is None or (key in fields and place) or (key == "granularity") != (place == 0):
-            raise ValueError(f"cannot read {option!r} in the scheme {text!r}: {_CHOICES}")
-        fields.update(values)
-    return Scheme(formats.get(name), **fields)
+    fields: dict = {}
+    for option in options:
+        values = _option(option)
+        if not values:
+            raise ValueError(f"unknown option {option!r} in the scheme {text!r}: {_CHOICES}")
+        if fields.keys() & values.keys():
+            raise ValueError(f"{option!r} in the scheme {text!r} sets what an option before it has set already")
+        fields |= values
+    return Scheme(formats.get(name), **{"granularity": "none"} | fields)
 
 
-def _option(option: str) -> tuple[str | None, dict]:
-    """The field an option sets, and the values of all fields it implies."""
+def _option(option: str) -> dict:
+    """The fields that an option of a scheme string sets, none if it is unknown."""
     if option in ("tensor", "channel", "token"):
-        return "granularity", {"granularity": option}
+        return {"granularity": option}
     if option[:1] == "g" and option[1:].isascii() and option[1:].isdigit():
-        return "granularity", {"granularity": "group", "group_size": int(option[1:])}
-    simple = {"asym": {"symmetric": False}, "full": {"full_range": True}, "mse": {"calibrator": "mse"},
-              "l2": {"calibrator": "l2"}}
-    values = simple.get(option, {})
-    return next(iter(values), None), values
+        return {"granularity": "group", "group_size": int(option[1:])}
+    if option in ("mse", "l2"):
+        return {"calibrator": option}
+    return {"asym": {"symmetric": False}, "full": {"full_range": True}}.get(option, {})
 
 
 PRESETS = {
