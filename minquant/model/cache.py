@@ -45,8 +45,15 @@ class KVCache:
         self.capacity, self.length, self._through = capacity, 0, through
 
     def store(self, layer: int, k: np.ndarray, v: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Store the next T tokens' keys and values (kv_heads, T, head_dim); return all stored so far (views)."""
+        """Store the next T tokens' keys and values of a layer, each (kv_heads, T, head_dim).
+
+        Returns all keys and all values of the layer so far, (kv_heads, S, head_dim) each, as views. Raises ValueError
+        where the cache is full.
+        """
         start, end = self.length, self.length + k.shape[1]
+        if end > self.capacity:
+            raise ValueError(f"the cache is full: it holds {start} of {self.capacity} tokens, and {k.shape[1]} more "
+                             "do not fit")
         self.keys[layer, :, start:end] = self._through(k)
         self.values[layer, :, start:end] = self._through(v)
         return self.keys[layer, :, :end], self.values[layer, :, :end]  # (kv_heads, S, head_dim) each

@@ -16,6 +16,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Mapping
 
+MOST = {"layers": 1000}  # a config.json is input: a thousand million layers would fill the memory with names
 EMBEDDING, HEAD, FINAL_NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
 
 
@@ -53,8 +54,9 @@ class Config:
     def __post_init__(self) -> None:
         for field in fields(self)[:8]:
             value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise ValueError(f"config: {field.name} must be a whole number of at least 1, not {value!r}")
+            most = MOST.get(field.name, 2**31 - 1)
+            if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= most:
+                raise ValueError(f"config: {field.name} must be a whole number from 1 to {most}, not {value!r}")
         for name in ("norm_eps", "rope_theta"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
@@ -84,7 +86,6 @@ class Config:
         ``num_key_value_heads`` may be missing. Raises ValueError naming the key that is missing or unsupported.
         """
         _refuse_unsupported(raw)
-        rope = raw.get("rope_parameters") or {}
         heads = _required(raw, "num_attention_heads")
         hidden = _required(raw, "hidden_size")
         head_dim = raw.get("head_dim")
@@ -98,7 +99,7 @@ class Config:
             vocab_size=_required(raw, "vocab_size"), hidden=hidden, layers=_required(raw, "num_hidden_layers"),
             heads=heads, kv_heads=heads if kv_heads is None else kv_heads, head_dim=head_dim,
             ffn=_required(raw, "intermediate_size"), context=_required(raw, "max_position_embeddings"),
-            norm_eps=_required(raw, "rms_norm_eps"), rope_theta=rope.get("rope_theta", raw.get("rope_theta", 10000.0)),
+            norm_eps=_required(raw, "rms_norm_eps"), rope_theta=_rope_theta(raw),
             tied=raw.get("tie_word_embeddings", False))
 
     def to_huggingface(self) -> dict[str, Any]:
@@ -120,19 +121,23 @@ def _required(raw: Mapping[str, Any], key: str) -> Any:
     return raw[key]
 
 
+def _rope_theta(raw: Mapping[str, Any]) -> Any:
+    """Base of the RoPE wavelengths, where new or old files write it."""
+    return (raw.get("rope_parameters") or {}).get("rope_theta", raw.get("rope_theta", 10000.0))
+
+
 def _refuse_unsupported(raw: Mapping[str, Any]) -> None:
     """Raise ValueError, naming the setting, for a model that ours would compute differently."""
-    architectures = raw.get("architectures") or []
-    kind = raw.get("model_type")
-    if kind != "llama" or any(name != "LlamaForCausalLM" for name in architectures):
-        raise ValueError(f"config.json: architecture {architectures or kind!r} is not supported; "
-                         "this version reads LlamaForCausalLM (model_type 'llama')")
-    rope = raw.get("rope_parameters") or {}
-    for scaling in (raw.get("rope_scaling"), rope):
-        if scaling and scaling.get("rope_type", scaling.get("type", "default")) != "default":
-            raise ValueError(f"config.json: RoPE scaling {dict(scaling)} is not supported; only plain RoPE is")
+    architectures, kind = raw.get("architectures"), raw.get("model_type")
+    if kind != "llama" or architectures not in (None, [], ["LlamaForCausalLM"]):
+        raise ValueError(f"config.json: architecture {architectures}, model_type {kind!r} is not supported; "
+                         "this version reads LlamaForCausalLM, model_type 'llama'")
+    for key in ("rope_scaling", "rope_parameters"):
+        rope = raw.get(key) or {}
+        if not isinstance(rope, dict) or rope.get("rope_type", rope.get("type", "default")) != "default":
+            raise ValueError(f"config.json: {key} = {rope!r} is not supported; only plain RoPE is")
     for key, only in (("hidden_act", "silu"), ("attention_bias", False), ("mlp_bias", False),
-                      ("quantization_config", None)):
+                      ("quantization_config", None), ("partial_rotary_factor", 1.0)):
         if raw.get(key, only) != only:
             raise ValueError(f"config.json: {key} = {raw[key]!r} is not supported; only {only!r} is")
 

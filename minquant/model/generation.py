@@ -14,11 +14,13 @@ Sampling
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from . import layers
+from .tokens import check_tokens
 
 if TYPE_CHECKING:
     from .transformer import Transformer
@@ -42,18 +44,21 @@ def generate(model: Transformer, tokens: Any, n: int, temperature: float = 0.0, 
     Raises:
         ValueError: a prompt that ``logits`` would refuse; T + n - 1 tokens do not fit the context (the last token
             written is never read); a negative n or temperature, or a top_p outside (0, 1].
+        TypeError: an n that is no whole number.
     """
+    n = operator.index(n)
+    tokens = check_tokens(tokens, model.config.vocab_size)  # (T,)
     if n < 0 or not temperature >= 0 or not 0 < top_p <= 1:
         raise ValueError(f"generate: n ({n}) and temperature ({temperature}) must not be negative, "
                          f"top_p ({top_p}) must be above 0 and at most 1")
     if n == 0:
         return np.zeros(0, np.int64)
-    length, context = np.size(tokens), model.config.context
+    length, context = len(tokens), model.config.context
     if length + n - 1 > context:
         raise ValueError(f"{length} tokens of prompt and {n} new ones do not fit a context of {context}; "
                          f"ask for at most {max(0, context - length + 1)} new ones or shorten the prompt")
     rng = np.random.default_rng(seed)
-    cache = model.new_cache(max(1, length + n - 1))
+    cache = model.new_cache(length + n - 1)
     logits = model.run(tokens, cache, prefill=True, last_only=True)[0]  # (vocab,)
     written = [sample(logits, temperature, top_p, rng)]
     while len(written) < n:

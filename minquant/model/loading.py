@@ -14,7 +14,6 @@ from __future__ import annotations
 import json
 import os
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +46,8 @@ def load(source: str | os.PathLike) -> Transformer:
         return load(data_dir())
     folder = Path(source)
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no model folder {str(source)!r}: give 'tiny' or a folder with config.json and "
-                                "model.safetensors")
+        raise FileNotFoundError(f"there is no model folder {str(source)!r}: give 'tiny', or a folder with config.json "
+                                "and model.safetensors")
     config = Config.from_huggingface(_read_json(folder / "config.json"))
     file = safetensors.SafetensorsFile(_weights_file(folder))
     _check_tensors(config, file)
@@ -62,30 +61,15 @@ def save(model: Transformer, folder: str | os.PathLike) -> None:
     """Write a model as a folder that ``load`` and other tools read: bf16 safetensors, config and tokenizer.
 
     Weights are rounded to bf16. Of a quantized model the dequantized values are written. Each file is written under a
-    temporary name and renamed when it is whole, the weights last.
+    temporary name and renamed when it is whole. Raises ValueError naming a weight that is NaN or infinite; no file of
+    the folder has then changed.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    _write_text(folder / "config.json", json.dumps(model.config.to_huggingface(), indent=2) + "\n")
+    safetensors.write(folder / "model.safetensors", tensor_shapes(model.config), model.weights)
     if model.tokenizer is not None:
         _write_text(folder / "tokenizer.json", model.tokenizer.to_json())
-    safetensors.write(folder / "model.safetensors", _Ordered(model))
-
-
-class _Ordered(Mapping):
-    """A model's weights in the order they are used, shapes known beforehand (random weights are made when read)."""
-
-    def __init__(self, model: Transformer) -> None:
-        self.shapes, self._weights = tensor_shapes(model.config), model.weights
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self._weights[name]
-
-    def __iter__(self):
-        return iter(self.shapes)
-
-    def __len__(self) -> int:
-        return len(self.shapes)
+    _write_text(folder / "config.json", json.dumps(model.config.to_huggingface(), indent=2) + "\n")
 
 
 def _weights_file(folder: Path) -> Path:
@@ -94,8 +78,8 @@ def _weights_file(folder: Path) -> Path:
     if path.is_file():
         return path
     if (folder / "model.safetensors.index.json").exists():
-        raise ValueError(f"{folder.name}: the weights are spread over several files (model.safetensors.index.json); this "
-                         "version reads a single model.safetensors")
+        raise ValueError(f"{folder.name}: the weights are spread over several files (model.safetensors.index.json); "
+                         "this version reads a single model.safetensors")
     if list(folder.glob("*.bin")) or list(folder.glob("*.pt*")):
         raise ValueError(f"{folder.name}: the weights are pickled, and a pickle can run code; convert them to "
                          "model.safetensors first")
@@ -109,7 +93,8 @@ def _check_tensors(config: Config, file: safetensors.SafetensorsFile) -> None:
         if name not in file.shapes:
             raise ValueError(f"{file.path.name}: tensor {name} is missing; config.json asks for it as {shape}")
         if file.shapes[name] != shape:
-            raise ValueError(f"{file.path.name}: tensor {name} has shape {file.shapes[name]}; config.json asks for {shape}")
+            raise ValueError(f"{file.path.name}: tensor {name} has shape {file.shapes[name]}; config.json asks for "
+                             f"{shape}")
     known = {*expected, HEAD}
     for name in file:
         if name not in known and not name.endswith("rotary_emb.inv_freq"):  # old files store the RoPE wavelengths
@@ -136,7 +121,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"{path.parent.name}: {path.name} is missing")
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path.name} is no valid JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError(f"{path.name} is no JSON object")

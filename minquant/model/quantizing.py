@@ -21,7 +21,8 @@ from ..scaling import QTensor, Scheme
 from . import layers
 from .config import EMBEDDING, Config, linear_names, tensor_shapes
 from .recipe import METHODS, Method, Recipe
-from .transformer import Transformer, check_tokens
+from .tokens import check_tokens
+from .transformer import Transformer
 
 
 def quantize(model: Transformer, recipe: Recipe, calibration: Any = None, progress: Any = None) -> Transformer:
@@ -110,7 +111,7 @@ def _windows(config: Config, calibration: Any, method: str) -> Iterable[np.ndarr
     """Calibration tokens in windows of at most the model's context."""
     if calibration is None:
         raise ValueError(f"method {method!r} needs calibration tokens: model.quantize(recipe, calibration=tokens)")
-    tokens = check_tokens(calibration, config.vocab_size, np.size(calibration))
+    tokens = check_tokens(calibration, config.vocab_size)
     return [tokens[i:i + config.context] for i in range(0, len(tokens), config.context)]
 
 

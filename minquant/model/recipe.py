@@ -16,7 +16,7 @@ from typing import Callable, Iterable
 import numpy as np
 
 from ..methods import rtn
-from ..scaling import QTensor, Scheme
+from ..scaling import QTensor, Scheme, fake_quantize
 
 
 @dataclass(frozen=True)
@@ -109,3 +109,23 @@ def _check_granularity(part: str, scheme: Scheme) -> None:
     if part in ("kv", "attention") and shared == "tensor":
         raise ValueError(f"recipe, {part}: one scale for the whole tensor would be shared by tokens that are not "
                          f"there yet; write {scheme.format.name}:token for one scale per row")
+
+
+def fake_quantizer(scheme: str | None) -> Callable[[np.ndarray], np.ndarray]:
+    """A function that rounds an array (any shape, rows last) to a scheme and back; None leaves it as it is.
+
+    Rows that are no whole number of groups (attention probabilities over S tokens) are filled up with zeros.
+    """
+    if scheme is None:
+        return lambda x: x
+    parsed = Scheme.parse(scheme)
+    group = parsed.group_size or 1
+
+    def through(x: np.ndarray) -> np.ndarray:
+        short = -x.shape[-1] % group
+        if not short:
+            return fake_quantize(x, parsed)
+        padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, short)])  # (..., whole groups)
+        return fake_quantize(padded, parsed)[..., :x.shape[-1]]
+
+    return through

@@ -49,7 +49,8 @@ class SafetensorsFile(Mapping):
         """The tensor as a new float32 array. Raises ValueError for a dtype that is no float, NaN or infinity."""
         dtype, shape, begin = self._entries[name]
         if dtype not in _DTYPES:
-            raise ValueError(f"{self.path.name}: tensor {name} has dtype {dtype}; this version reads {', '.join(_DTYPES)}")
+            raise ValueError(f"{self.path.name}: tensor {name} has dtype {dtype}; this version reads "
+                             f"{', '.join(_DTYPES)}")
         if 0 in shape:
             return np.zeros(shape, np.float32)
         stored = np.memmap(self.path, _DTYPES[dtype], "r", self._start + begin, shape)
@@ -66,14 +67,17 @@ class SafetensorsFile(Mapping):
         return len(self._entries)
 
 
-def write(path: str | os.PathLike, tensors: Mapping[str, np.ndarray]) -> None:
+def write(path: str | os.PathLike, shapes: Mapping[str, tuple[int, ...]], tensors: Mapping[str, np.ndarray]) -> None:
     """Write float tensors as bf16 (rounded to nearest, ties to even).
 
-    The file is written under a temporary name and renamed when it is whole. Tensors are converted one at a time.
-    Raises ValueError naming a tensor that holds NaN or infinity.
+    Args:
+        path: the file. It is written under a temporary name beside it and renamed when it is whole.
+        shapes: name to shape, in the order to write.
+        tensors: name to array; each is read once, one at a time.
+
+    Raises ValueError naming a tensor that holds NaN or infinity or has another shape; the file is then not there.
     """
     path, header, end = Path(path), {"__metadata__": {"format": "pt"}}, 0
-    shapes = getattr(tensors, "shapes", None) or {name: x.shape for name, x in tensors.items()}
     for name, shape in shapes.items():
         begin, end = end, end + 2 * math.prod(shape)
         header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [begin, end]}
@@ -83,11 +87,12 @@ def write(path: str | os.PathLike, tensors: Mapping[str, np.ndarray]) -> None:
     try:
         with open(temporary, "wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
-            for name in shapes:
+            for name, shape in shapes.items():
                 x = np.asarray(tensors[name], np.float32)
-                if not np.isfinite(x).all():
-                    raise ValueError(f"{path.name}: tensor {name} holds NaN or infinity; nothing was written")
-                get_format("bf16").encode(x).astype("<u2", copy=False).tofile(file)
+                if x.shape != shape or not np.isfinite(x).all():
+                    fault = f"has shape {x.shape}, not {shape}" if x.shape != shape else "holds NaN or infinity"
+                    raise ValueError(f"{path.name} was not written: tensor {name} {fault}")
+                file.write(get_format("bf16").encode(x).astype("<u2", copy=False).tobytes())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -102,8 +107,8 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
         if len(first) < 8:
             raise ValueError(f"{path.name} is no safetensors file: it has {size} bytes, its header alone needs 8")
         if length > min(size - 8, MAX_HEADER):
-            raise ValueError(f"{path.name} is cut short or no safetensors file: it announces a header of {length} bytes, "
-                             f"and {size - 8} follow (at most {MAX_HEADER} are read)")
+            raise ValueError(f"{path.name} is cut short or no safetensors file: it announces a header of {length} "
+                             f"bytes, and {size - 8} follow (at most {MAX_HEADER} are read)")
         text = file.read(length)
     try:
         header = json.loads(text, object_pairs_hook=_no_doubles)
@@ -139,7 +144,8 @@ def _check_entries(path: Path, header: dict[str, Any], size: int) -> dict[str, t
     expected = 0
     for begin, end, name in sorted(spans):
         if begin != expected:
-            raise ValueError(f"{path.name}: the header is damaged: tensor {name} starts at byte {begin}, not {expected}")
+            raise ValueError(f"{path.name}: the header is damaged: tensor {name} starts at byte {begin}, "
+                             f"not {expected}")
         expected = end
     if expected != size:
         raise ValueError(f"{path.name} is {'cut short' if expected > size else 'damaged'}: its header describes "
@@ -148,4 +154,4 @@ def _check_entries(path: Path, header: dict[str, Any], size: int) -> dict[str, t
 
 
 def _is_sizes(value: Any) -> bool:
-    return isinstance(value, list) and all(type(n) is int and 0 <= n < 1 << 63 for n in value)
+    return isinstance(value, list) and len(value) <= 8 and all(type(n) is int and 0 <= n < 1 << 63 for n in value)

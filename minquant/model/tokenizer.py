@@ -34,7 +34,7 @@ import numpy as np
 # endings stand alone; of several spaces the last goes to the next word. Applied to text whose non-ASCII characters
 # were replaced by an ASCII character of the same kind (``_Kinds``): Python's re has no \p{L} and \p{N}.
 WORDS = re.compile(r"'(?:s|t|re|ve|m|ll|d)| ?[A-Za-z]+| ?[0-9]+| ?[^\sA-Za-z0-9]+|\s+(?!\S)|\s+", re.ASCII)
-UNICODE_SPACES = "\x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
+UNICODE_SPACES = {0x85, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x2028, 0x2029, 0x202F, 0x205F, 0x3000}
 
 
 class _Kinds(dict):
@@ -43,7 +43,7 @@ class _Kinds(dict):
     def __missing__(self, code: int) -> str:
         if code < 128:
             kind = chr(code)
-        elif chr(code) in UNICODE_SPACES:
+        elif code in UNICODE_SPACES:
             kind = "\t"
         else:
             kind = {"L": "A", "N": "0"}.get(unicodedata.category(chr(code))[0], "!")
@@ -78,27 +78,28 @@ class Tokenizer:
         self._vocab, self._merges, self.special = dict(vocab), [tuple(m) for m in merges], dict(special)
         for piece in (*BYTES_AS_TEXT.values(), *(left + right for left, right in self._merges)):
             if piece not in vocab:
-                raise ValueError(f"tokenizer: the piece {piece!r} has no number")
+                raise ValueError(f"the piece {piece!r} has no number")
         self._ranks = {(vocab[a], vocab[b]): (rank, vocab[a + b]) for rank, (a, b) in enumerate(self._merges)}
         self._byte_tokens = [vocab[BYTES_AS_TEXT[b]] for b in range(256)]
         self._bytes = self._bytes_of_tokens()
-        self._split_special = re.compile("(" + "|".join(map(re.escape, special)) + ")") if special else None
+        longest_first = sorted(special, key=len, reverse=True)
+        self._split_special = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")") if special else None
         self._words: dict[str, list[int]] = {}
         self._kinds = _Kinds()
 
     @classmethod
     def from_file(cls, path: str | os.PathLike) -> Tokenizer:
         """Read a Hugging Face ``tokenizer.json``. Raises ValueError for one that needs what we leave out."""
-        name = Path(path).name
         try:
             raw = json.loads(Path(path).read_text(encoding="utf-8"))
             _check_supported(raw)
-            merges = [tuple(m.split(" ")) if isinstance(m, str) else tuple(m) for m in raw["model"]["merges"]]
-            special = {t["content"]: t["id"] for t in raw.get("added_tokens", [])}
-            return cls(raw["model"]["vocab"], merges, special)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"{name}: {error if isinstance(error, ValueError) else 'not a tokenizer file: ' + repr(error)}") \
-                from None
+            merges = [m.split(" ") if isinstance(m, str) else m for m in raw["model"]["merges"]]
+            special = {token["content"]: token["id"] for token in raw.get("added_tokens") or []}
+            return cls(raw["model"]["vocab"], [(left, right) for left, right in merges], special)
+        except ValueError as error:
+            raise ValueError(f"{Path(path).name}: {error}") from None
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"{Path(path).name} is not laid out as a tokenizer file: {error!r}") from None
 
     def to_json(self) -> str:
         """The content of a ``tokenizer.json`` that ``from_file`` and Hugging Face's library read."""
@@ -177,11 +178,17 @@ class Tokenizer:
     def _bytes_of_tokens(self) -> list[bytes]:
         """The bytes of every token, by number. Raises ValueError where numbers are missing."""
         special = {i: text.encode("utf-8") for text, i in self.special.items()}
-        pieces = {i: bytes(_TEXT_AS_BYTES[c] for c in text) for text, i in self._vocab.items() if i not in special}
+        pieces = {i: bytes(map(_byte_of, text)) for text, i in self._vocab.items() if i not in special}
         both = pieces | special
         if sorted(both) != list(range(len(both))):
-            raise ValueError(f"tokenizer: {len(both)} tokens are not numbered 0 to {len(both) - 1}")
+            raise ValueError(f"{len(both)} tokens are not numbered 0 to {len(both) - 1}")
         return [both[i] for i in range(len(both))]
+
+
+def _byte_of(character: str) -> int:
+    if character not in _TEXT_AS_BYTES:
+        raise ValueError(f"the piece character {character!r} stands for no byte: this is no byte-level vocabulary")
+    return _TEXT_AS_BYTES[character]
 
 
 def _check_supported(raw: dict[str, Any]) -> None:
@@ -195,3 +202,7 @@ def _check_supported(raw: dict[str, Any]) -> None:
                        (model, "byte_fallback"), (model, "ignore_merges")):
         if part.get(only):
             raise ValueError(f"it uses {only}, which is not supported")
+    for token in raw.get("added_tokens") or []:
+        if any(token.get(flag) for flag in ("lstrip", "rstrip", "single_word")):
+            raise ValueError(f"its token {token['content']!r} takes spaces with it (lstrip, rstrip or single_word), "
+                             "which is not supported")

@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from ..scaling import Scheme, fake_quantize
 from . import layers
 from .cache import KVCache
 from .config import EMBEDDING, FINAL_NORM, Config, tensor_shapes
-from .recipe import Recipe
+from .recipe import Recipe, fake_quantizer
+from .tokens import check_room, check_tokens
 
 Tap = Callable[[str, np.ndarray], None]
 BYTES_IN_FLOAT = 2  # an unquantized weight is stored as bf16
@@ -90,8 +90,8 @@ class Transformer:
             (T, vocab_size) float32, or (1, vocab_size).
         """
         start = cache.length if cache is not None else 0
-        room = cache.capacity if cache is not None else self.config.context
-        tokens = check_tokens(tokens, self.config.vocab_size, room - start, start)
+        tokens = check_tokens(tokens, self.config.vocab_size, start)  # (T,)
+        check_room(start, len(tokens), self.config.context, cache)
         angles = layers.rope_angles(np.arange(start, start + len(tokens)), self.config.head_dim, self.config.rope_theta)
         x = self.embed(tokens)  # (T, d)
         for layer in range(self.config.layers):
@@ -179,52 +179,13 @@ class Transformer:
 
     def _linears(self, x: np.ndarray, names: list[str], tap: Tap | None) -> list[np.ndarray]:
         """The linear layers that share the input x (T, in): one (T, out) each. The input is rounded once for all."""
-        rounded = self._round_input(x) if self.recipe.activations else x  # (T, in)
         if tap is not None:
             for name in names:
                 tap(name, x)
-        return [layers.linear(x if self._left_in_float(name) else rounded, self.weights[name]) for name in names]
+        in_float = [self._left_in_float(name) for name in names]
+        rounded = x if all(in_float) else self._round_input(x)  # (T, in)
+        return [layers.linear(x if left else rounded, self.weights[name]) for name, left in zip(names, in_float)]
 
     def _left_in_float(self, name: str) -> bool:
         """Is the input of this linear layer left alone? The output matrix's is, unless it is quantized itself."""
         return self.recipe.skips(name) or (name == self.config.head_name and self.recipe.head is None)
-
-
-def fake_quantizer(scheme: str | None) -> Callable[[np.ndarray], np.ndarray]:
-    """A function that rounds an array (any shape, rows last) to a scheme and back; None leaves it as it is.
-
-    Rows that are no whole number of groups (attention probabilities over S tokens) are filled up with zeros.
-    """
-    if scheme is None:
-        return lambda x: x
-    parsed = Scheme.parse(scheme)
-    group = parsed.group_size or 1
-
-    def through(x: np.ndarray) -> np.ndarray:
-        short = -x.shape[-1] % group
-        if not short:
-            return fake_quantize(x, parsed)
-        padded = np.pad(x, [(0, 0)] * (x.ndim - 1) + [(0, short)])  # (..., whole groups)
-        return fake_quantize(padded, parsed)[..., :x.shape[-1]]
-
-    return through
-
-
-def check_tokens(tokens: Any, vocab_size: int, room: int, start: int = 0) -> np.ndarray:
-    """Tokens as an int64 array (T,). Raises TypeError or ValueError saying which token is wrong, and where."""
-    if isinstance(tokens, (str, bytes)):
-        raise TypeError("tokens are numbers; turn text into them with model.tokenizer.encode(text)")
-    array = np.asarray(tokens)
-    if array.ndim != 1 or array.size == 0:
-        raise ValueError(f"tokens must be a row of at least one number, shape (T,), not {array.shape}"
-                         + ("; token 0 starts a text" if array.size == 0 else ""))
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"tokens must be whole numbers, not {array.dtype}")
-    wrong = np.flatnonzero((array < 0) | (array >= vocab_size))
-    if wrong.size:
-        raise ValueError(f"token {array[wrong[0]]} at position {start + wrong[0]} is outside the vocabulary: "
-                         f"this model knows 0 to {vocab_size - 1}")
-    if array.size > room:
-        raise ValueError(f"{array.size} tokens from position {start} do not fit: the context ends after "
-                         f"{start + room} tokens")
-    return array.astype(np.int64)
