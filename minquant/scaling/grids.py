@@ -14,8 +14,9 @@ code does not widen: a group of values all well above zero then collapses.) Ties
 
 **The stored scale is the scale.** A group's scale is kept as float16; it is rounded first and codes are computed with
 the rounded one, so no error is hidden between the two. At the ends of a type: a scale too small for it becomes its
-smallest value above zero (2^-24 in float16), one too large its largest (65504, values beyond the grid then saturate).
-A block of zeros gets scale 1. So finite input never gives NaN, infinity or a division by zero.
+smallest value above zero (2^-24 in float16), one too large its largest (65504; in float32 the largest that keeps
+``code * scale`` finite), and values beyond the grid saturate. A block of zeros gets scale 1. So finite input never
+gives NaN, infinity or a division by zero.
 
 **The search** (calibrators "mse" and "l2") shrinks the range: p = 1, 0.99, ... 0.21 of its full size, and keeps the p
 with the smallest sum of |error|^2.4 (or |error|^2); a later p must be strictly better. Clipping a few large values
@@ -42,27 +43,29 @@ def range_of(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def grid_for(low: np.ndarray, high: np.ndarray, scheme: Scheme) -> tuple[np.ndarray, np.ndarray | None]:
-    """Scale and zero point of the grid that spans low .. high (which contains 0)."""
+    """Scale (n, 1), in the type it is stored in, and zero point (n, 1) float32, or None, of the grid that spans
+    low .. high. Both are finite and the range contains 0."""
+    zeros = low == high
     if scheme.symmetric:
         largest = scheme.code_range[1] if scheme.is_integer else scheme.format.max
-        return stored(np.maximum(high, -low) / np.float32(largest), scheme.scale_dtype, largest), None
-    levels = scheme.code_range[1]
+        return stored(np.maximum(high, -low) / np.float32(largest), zeros, scheme.scale_dtype, largest), None
+    levels = np.float32(scheme.code_range[1])
     with np.errstate(over="ignore"):
-        scale = (high - low) / np.float32(levels)
-    if np.isinf(scale).any():  # high - low left float32: divide first
-        scale = high / np.float32(levels) - low / np.float32(levels)
-    scale = stored(scale, scheme.scale_dtype, levels)
+        scale = (high - low) / levels
+    if np.isinf(scale).any():  # high - low is beyond float32: divide first
+        scale = high / levels - low / levels
+    scale = stored(scale, zeros, scheme.scale_dtype, levels)
     zero = np.rint(-low / scale.astype(np.float32))
-    return scale, np.minimum(zero, np.float32(levels), out=zero)
+    return scale, np.minimum(zero, levels, out=zero)
 
 
-def stored(scale: np.ndarray, dtype: np.dtype, largest_code: float) -> np.ndarray:
-    """A positive float32 scale as it is kept: rounded to dtype and held inside it; 0 becomes 1."""
+def stored(scale: np.ndarray, zeros: np.ndarray, dtype: np.dtype, largest_code: float) -> np.ndarray:
+    """A float32 scale as it is kept: rounded to dtype and held inside it, 1 where a block is all zeros."""
     limits = np.finfo(dtype)
     top = limits.max if dtype == np.float16 else limits.max / np.float32(largest_code + 1)  # code * scale stays finite
     kept = np.minimum(scale, top).astype(dtype)
     np.maximum(kept, limits.smallest_subnormal, out=kept)
-    kept[scale == 0] = 1
+    kept[zeros] = 1
     return kept
 
 
@@ -89,7 +92,7 @@ def unsnap(snapped: np.ndarray, scale: np.ndarray, zero: np.ndarray | None) -> n
 
 def search(blocks: np.ndarray, low: np.ndarray, high: np.ndarray, scheme: Scheme) -> tuple[np.ndarray, np.ndarray | None]:
     """The grid over p * low .. p * high with the smallest error: the best p of 80 for every block on its own."""
-    power = _POWERS[scheme.calibrator]
+    power = np.float32(_POWERS[scheme.calibrator])
     scale, zero = grid_for(low, high, scheme)
     best = _error(blocks, scale, zero, scheme, power)
     for i in range(1, 80):
@@ -104,7 +107,7 @@ def search(blocks: np.ndarray, low: np.ndarray, high: np.ndarray, scheme: Scheme
     return scale, zero
 
 
-def _error(blocks: np.ndarray, scale, zero, scheme: Scheme, power: float) -> np.ndarray:
+def _error(blocks: np.ndarray, scale, zero, scheme: Scheme, power: np.float32) -> np.ndarray:
     """Sum of |x - its value on the grid|^power over every block: (n, 1) float64."""
     scale = scale.astype(np.float32)
     total = np.zeros((len(blocks), 1))
@@ -112,11 +115,8 @@ def _error(blocks: np.ndarray, scale, zero, scheme: Scheme, power: float) -> np.
         part = blocks[:, columns]
         error = unsnap(snap(part, scale, zero, scheme), scale, zero)
         error -= part
-        if power == 2:
-            np.square(error, out=error)
-        else:
-            np.abs(error, out=error)
-            np.power(error, np.float32(power), out=error)
+        with np.errstate(over="ignore", under="ignore"):
+            np.power(np.abs(error, out=error), power, out=error)
         total += error.sum(axis=1, dtype=np.float64, keepdims=True)
     return total
 
