@@ -1,0 +1,197 @@
+"""Brute-force oracles: the definition of each thing, as plainly as it can be written, one value at a time.
+
+Slow on purpose, and sharing no code with the package. A test reads ``expected = naive.f(x); got = package.f(x)``.
+One section per part of the package.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+
+import numpy as np
+
+# --------------------------------------------------------------------------------------------------------------------
+# Number formats, grids, packing: one value at a time, straight from the definitions
+# --------------------------------------------------------------------------------------------------------------------
+
+def float_value(code: int, exponent_bits: int, mantissa_bits: int, specials: str) -> float:
+    """Value of one code of a binary float; specials is "ieee", "nan" or "none" as in minquant.formats.floats."""
+    sign = -1.0 if code >> exponent_bits + mantissa_bits & 1 else 1.0
+    exponent = code >> mantissa_bits & 2**exponent_bits - 1
+    mantissa = code & 2**mantissa_bits - 1
+    bias = 2 ** (exponent_bits - 1) - 1
+    if specials == "ieee" and exponent == 2**exponent_bits - 1:
+        return math.nan if mantissa else sign * math.inf
+    if specials == "nan" and exponent == 2**exponent_bits - 1 and mantissa == 2**mantissa_bits - 1:
+        return math.nan
+    if exponent == 0:
+        return sign * mantissa * 2.0 ** (1 - bias - mantissa_bits)
+    return sign * (2**mantissa_bits + mantissa) * 2.0 ** (exponent - bias - mantissa_bits)
+
+
+def nearest_float_code(x: float, exponent_bits: int, mantissa_bits: int, specials: str) -> int:
+    """Code of the value nearest to a finite x, found by trying all: ties to the even code, saturating, x's sign kept."""
+    sign_bit = 1 << exponent_bits + mantissa_bits
+    best, best_distance = 0, math.inf
+    for code in range(sign_bit):
+        value = float_value(code, exponent_bits, mantissa_bits, specials)
+        if not math.isfinite(value):
+            continue
+        distance = abs(value - abs(x))  # exact in float64 for the formats and values tried
+        if distance < best_distance or distance == best_distance and code % 2 == 0:
+            best, best_distance = code, distance
+    return best | sign_bit if math.copysign(1, x) < 0 else best
+
+
+def integer_grid(low: float, high: float, bits: int, symmetric: bool, float16_scale: bool) -> tuple[np.float32, int]:
+    """Scale and zero point of the grid for values in low .. high; the scale as stored, back in float32."""
+    low, high = np.float32(min(low, 0)), np.float32(max(high, 0))
+    if low == high:
+        scale = np.float32(1)
+    elif symmetric:
+        scale = max(-low, high) / np.float32(2 ** (bits - 1) - 1)
+    else:
+        scale = (high - low) / np.float32(2**bits - 1)
+    if float16_scale and low != high:
+        scale = np.float32(np.float16(min(scale, np.float32(65504)))) or np.float32(2.0**-24)
+    zero = 0 if symmetric else int(min(np.rint(-low / scale), 2**bits - 1))
+    return np.float32(scale), zero
+
+
+def integer_codes(x, scale: np.float32, zero: int, bits: int, symmetric: bool, full_range: bool = False) -> list[int]:
+    """Codes of a block of float32 values on a grid."""
+    highest = 2 ** (bits - 1) - 1 if symmetric else 2**bits - 1
+    lowest = (-highest - full_range) if symmetric else 0
+    codes = []
+    for value in x:
+        quotient = float(np.float32(value) / scale)
+        floor = math.floor(quotient)
+        part = quotient - floor
+        nearest = floor + (1 if part > 0.5 or part == 0.5 and floor % 2 else 0)
+        codes.append(min(max(nearest + zero, lowest), highest))
+    return codes
+
+
+def searched_grid(x, bits: int, symmetric: bool, float16_scale: bool, power: float) -> tuple[np.float32, int]:
+    """Of 80 shrunk ranges the grid with the smallest sum of |error|**power; a later one must be strictly better."""
+    x = np.asarray(x, np.float32)
+    best, best_error = None, math.inf
+    for i in range(80):
+        p = np.float32(1 - i / 100)
+        scale, zero = integer_grid(p * min(x.min(), 0), p * max(x.max(), 0), bits, symmetric, float16_scale)
+        codes = integer_codes(x, scale, zero, bits, symmetric)
+        values = [np.float32(code - zero) * scale for code in codes]
+        error = sum(abs(float(value) - float(true)) ** power for value, true in zip(values, x, strict=True))
+        if error < best_error:
+            best, best_error = (scale, zero), error
+    return best
+
+
+def pack_bits(codes, bits: int) -> bytes:
+    """Dense packing by way of one big integer: code i, in two's complement, shifted left by i * bits."""
+    stream = sum((int(code) & 2**bits - 1) << i * bits for i, code in enumerate(codes))
+    return stream.to_bytes(-(-len(codes) * bits // 8), "little")
+
+
+def unpack_bits(data: bytes, bits: int, count: int) -> list[int]:
+    """The first codes of a dense stream."""
+    stream = int.from_bytes(data, "little")
+    return [stream >> i * bits & 2**bits - 1 for i in range(count)]
+
+
+def q8_0_block(x) -> bytes:
+    """The 34 bytes of a Q8_0 block, as ggml's quantize_row_q8_0_ref makes them."""
+    x = [np.float32(v) for v in x]
+    d = max(abs(v) for v in x) / np.float32(127)
+    inverse = np.float32(1) / d if d else np.float32(0)
+    codes = []
+    for v in x:
+        product = float(v * inverse)
+        codes.append(int(math.copysign(math.floor(abs(product) + 0.5), product)))  # float64: the sum is exact
+    return struct.pack("<e32b", float(d), *codes)
+
+
+def q4_0_block(x) -> bytes:
+    """The 18 bytes of a Q4_0 block, as ggml's quantize_row_q4_0_ref makes them."""
+    x = [np.float32(v) for v in x]
+    largest = np.float32(0)
+    for v in x:
+        if abs(v) > abs(largest):
+            largest = v
+    d = largest / np.float32(-8)
+    inverse = np.float32(1) / d if d else np.float32(0)
+    codes = [min(15, int(v * inverse + np.float32(8.5))) for v in x]
+    return struct.pack("<e", float(d)) + bytes(codes[j] | codes[j + 16] << 4 for j in range(16))
+
+
+# ---- model: the forward pass, one token, one head, one number at a time (float64) ----------------------------------
+
+
+def _matvec(weight, x):
+    return [sum(float(w) * v for w, v in zip(row, x)) for row in weight]
+
+
+def _rms_norm(x, gain, eps):
+    root = math.sqrt(sum(v * v for v in x) / len(x) + eps)
+    return [v / root * float(g) for v, g in zip(x, gain)]
+
+
+def _rope(x, position, theta):
+    half = len(x) // 2
+    turned = [0.0] * len(x)
+    for i in range(half):  # component i is paired with i + half, and both turn by one angle
+        angle = position * theta ** (-2 * i / len(x))
+        turned[i] = x[i] * math.cos(angle) - x[i + half] * math.sin(angle)
+        turned[i + half] = x[i + half] * math.cos(angle) + x[i] * math.sin(angle)
+    return turned
+
+
+def _as_given(row):
+    return row
+
+
+def logits(config, weights, tokens, activations=_as_given, kv=_as_given, attention=_as_given, float_head=True):
+    """Scores of every token, float64 (T, vocab). The three functions stand for fake quantizers of one row each."""
+    size, share = config.head_dim, config.heads // config.kv_heads
+    stream = [[float(v) for v in weights["model.embed_tokens.weight"][t]] for t in tokens]
+    for layer in range(config.layers):
+        def matrix(name, x):
+            return _matvec(weights[f"model.layers.{layer}.{name}.weight"], activations(x))
+
+        queries, keys, values = [], [], []
+        for position, x in enumerate(stream):
+            y = _rms_norm(x, weights[f"model.layers.{layer}.input_layernorm.weight"], config.norm_eps)
+            q, k, v = (matrix(f"self_attn.{letter}_proj", y) for letter in "qkv")
+            cut = lambda row, head: row[head * size:(head + 1) * size]  # noqa: E731
+            queries.append([attention(_rope(cut(q, h), position, config.rope_theta)) for h in range(config.heads)])
+            keys.append([attention(kv(_rope(cut(k, g), position, config.rope_theta))) for g in range(config.kv_heads)])
+            values.append([kv(cut(v, g)) for g in range(config.kv_heads)])
+        for position, x in enumerate(stream):
+            gathered = []
+            for head in range(config.heads):
+                q, group = queries[position][head], head // share
+                scores = [sum(a * b for a, b in zip(q, keys[s][group])) / math.sqrt(size) for s in range(position + 1)]
+                top = max(scores)
+                e = [math.exp(s - top) for s in scores]
+                p = attention([v / sum(e) for v in e])
+                gathered += [sum(p[s] * values[s][group][i] for s in range(position + 1)) for i in range(size)]
+            x = [a + b for a, b in zip(x, matrix("self_attn.o_proj", gathered))]
+            y = _rms_norm(x, weights[f"model.layers.{layer}.post_attention_layernorm.weight"], config.norm_eps)
+            gate, up = matrix("mlp.gate_proj", y), matrix("mlp.up_proj", y)
+            inner = [g / (1 + math.exp(-g)) * u for g, u in zip(gate, up)]
+            stream[position] = [a + b for a, b in zip(x, matrix("mlp.down_proj", inner))]
+    out = weights["model.embed_tokens.weight" if config.tied else "lm_head.weight"]
+    final = [_rms_norm(x, weights["model.norm.weight"], config.norm_eps) for x in stream]
+    return np.array([_matvec(out, y if float_head else activations(y)) for y in final])
+
+
+def bpe(word, ranks):
+    """Pieces of a word: merge the first pair of the lowest rank until there is none; each step searches the word."""
+    pieces = list(word)
+    while True:
+        pairs = [(ranks.get((a, b), math.inf), i) for i, (a, b) in enumerate(zip(pieces, pieces[1:]))]
+        if not pairs or min(pairs)[0] == math.inf:
+            return pieces
+        i = min(pairs)[1]
+        pieces[i:i + 2] = [pieces[i] + pieces[i + 1]]
