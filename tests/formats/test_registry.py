@@ -1,0 +1,74 @@
+"""Formats by name, integers, and what bad input says."""
+
+import numpy as np
+import pytest
+
+from minquant import formats
+
+INTEGERS = ["int8", "int6", "int5", "int4", "int3", "int2"]
+
+
+def test_the_formats_there_are():
+    floats = ["bf16", "fp16", "fp8_e4m3", "fp8_e5m2", "fp6_e2m3", "fp6_e3m2", "fp4_e2m1"]
+    assert set(floats + INTEGERS) <= set(formats.names())
+    widths = [formats.get(n).bits for n in formats.names()]
+    assert widths == sorted(widths, reverse=True)
+    assert all(formats.get(n).name == n for n in formats.names())
+
+
+def test_an_unknown_format_lists_what_exists():
+    with pytest.raises(ValueError, match="'fp7'.*fp8_e4m3.*int4"):
+        formats.get("fp7")
+
+
+def test_a_name_is_registered_once():
+    with pytest.raises(ValueError, match="'int8' is registered already"):
+        formats.register(formats.IntFormat("int8", 8))
+
+
+@pytest.mark.parametrize("name", INTEGERS)
+def test_integers_round_to_even_and_saturate(name):
+    fmt = formats.get(name)
+    low, high = -(2 ** (fmt.bits - 1)), 2 ** (fmt.bits - 1) - 1
+    assert (fmt.min, fmt.max, fmt.smallest_subnormal) == (low, high, 1)
+    x = np.float32([0.5, 1.5, -0.5, -1.5, high + 0.4, high + 1000, low - 1000, 1e30, -1e30, np.inf])
+    expected = [0, min(2, high), 0, max(-2, low), high, high, low, high, low, high]
+    codes = fmt.encode(x)
+    assert codes.dtype == np.int8
+    np.testing.assert_array_equal(codes, expected)
+    np.testing.assert_array_equal(fmt.round(x).view(np.uint32), fmt.decode(codes).view(np.uint32))  # no -0.0
+    np.testing.assert_array_equal(np.sort(fmt.values), np.arange(low, high + 1))
+
+
+def test_integers_have_no_nan():
+    with pytest.raises(ValueError, match="int4 has no code for NaN, and 2 of 3"):
+        formats.get("int4").encode([np.nan, 0, np.nan])
+
+
+@pytest.mark.parametrize("bad", [[1 + 2j], ["a"], [None]])
+def test_only_real_numbers_are_encoded(bad):
+    with pytest.raises(TypeError, match="real numbers"):
+        formats.get("fp8_e4m3").encode(np.array(bad))
+
+
+def test_only_codes_are_decoded():
+    with pytest.raises(TypeError, match="fp4_e2m1 codes are integers, got dtype float64"):
+        formats.get("fp4_e2m1").decode([0.5])
+    with pytest.raises(ValueError, match="fp4_e2m1 codes lie between 0 and 15, got 3 to 16"):
+        formats.get("fp4_e2m1").decode([3, 16])
+    with pytest.raises(ValueError, match="int3 codes lie between -4 and 3, got -5 to 0"):
+        formats.get("int3").decode([-5, 0])
+    with pytest.raises(ValueError, match="fp8_e4m3 codes lie between 0 and 255"):
+        formats.get("fp8_e4m3").decode([-1])
+
+
+def test_a_layout_must_add_up():
+    with pytest.raises(ValueError, match=r"odd: 1 \+ 4 \+ 3 bits are not 7"):
+        formats.FloatFormat("odd", 7, 4, 3, "none")
+    with pytest.raises(ValueError, match="specials"):
+        formats.FloatFormat("odd", 8, 4, 3, "some")
+
+
+def test_tables_cannot_be_overwritten():
+    with pytest.raises(ValueError, match="read-only"):
+        formats.get("fp4_e2m1").values[0] = 1
