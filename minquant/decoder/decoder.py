@@ -1,0 +1,222 @@
+"""Decoder: a model packed for speed, its cache, and where in the text it stands.
+
+How it works
+    The weights are packed once (``pack.py``). A token then goes through ``kernels.step.decode_step``, one compiled
+    function from the embedding row to the logits, which works in arrays allocated here: after the first token nothing
+    is allocated but the logits handed out. Keys and values are cached in bfloat16.
+
+Numbers
+    Activations are float32. Logits equal those of ``model.quantize(Recipe(weights=W, head=H, kv="bf16"))`` but for the
+    order of float32 sums. The result does not depend on the number of threads: every row of a matrix is summed by one
+    thread in one order.
+
+What we leave out
+    Sampling, prompts in one go (each prompt token is a step), other cache formats.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numba
+import numpy as np
+
+from ..kernels import packed
+from ..kernels.step import Cache, Scratch, decode_step
+from ..model import Transformer
+from ..model.transformer import check_tokens
+from .pack import pack_model, packed_type
+
+CONTEXT = 512  # positions the cache has room for, unless told otherwise
+
+
+class Decoder:
+    """Packed weights and a cache; decodes one token at a time.
+
+    Attributes: ``config``; ``weights``, ``head``, ``kv`` (format names as given); ``context`` (positions the cache
+    holds); ``threads``; ``position`` (tokens in the cache).
+    """
+
+    def __init__(self, model: Transformer, weights: str = "int4:g32", head: str | None = None, kv: str = "bf16",
+                 context: int = CONTEXT, threads: int | None = None,
+                 progress: Callable[[str], None] | None = None) -> None:
+        """Pack a model.
+
+        Args:
+            model: what to decode. A model that is quantized already with the same scheme keeps its codes.
+            weights: scheme of the matrices of the blocks, one of ``minquant.decoder.SCHEMES``.
+            head: scheme of the output matrix; None: the same as ``weights``. (In a ``Recipe`` None means float.) Where
+                the embedding is tied to it, embedding rows are read from it too.
+            kv: format of cached keys and values: "bf16".
+            context: how many tokens the cache has room for. May be shorter or longer than the model's own.
+            threads: None for all that Numba has.
+            progress: called with a line of text now and then while packing.
+
+        Raises ValueError for a format without a kernel, more threads than there are, a weight that is not finite.
+        """
+        head = weights if head is None else head
+        packed_type(weights), packed_type(head)
+        _check_recipe(model)
+        if kv != "bf16":
+            raise ValueError(f"there is no kernel for a cache in {kv!r}: the decoder caches keys and values in 'bf16'")
+        self.config, self.weights, self.head, self.kv = model.config, weights, head, kv
+        self.context, self.threads = _count("context", context), _check_threads(threads)
+        self._weights = pack_model(model, weights, head, self.context, progress)
+        self._allocate()
+        self.position = 0
+
+    def _allocate(self) -> None:
+        c = self.config
+        shape = (c.layers, c.kv_heads, self.context, c.head_dim)
+        self._cache = Cache(packed.aligned(shape, np.uint16), packed.aligned(shape, np.uint16))
+        groups = max(c.hidden, c.ffn, c.heads * c.head_dim) // 32 + 16
+        sizes = {"hidden": (c.hidden,), "normed": (c.hidden,), "qkv": (c.heads + 2 * c.kv_heads, c.head_dim),
+                 "attended": (c.heads, c.head_dim), "scores": (c.heads, self.context), "gate_up": (2, c.ffn),
+                 "inner": (c.ffn,), "projected": (c.hidden,), "scales": (self.threads, groups)}
+        self._scratch = Scratch(**{name: packed.aligned(shape, np.float32) for name, shape in sizes.items()})
+
+    def step(self, token: int, out: np.ndarray | None = None) -> np.ndarray:
+        """Read one token; the scores of the next: logits (vocab_size,) float32.
+
+        ``out``: an array to write them into, so that nothing is allocated. Raises ValueError for a token outside the
+        vocabulary and for a full cache, TypeError for a token that is not a whole number.
+        """
+        token = _check_token(token, self.config.vocab_size)
+        if self.position >= self.context:
+            raise ValueError(f"the cache is full: it holds {self.context} tokens. Make room with "
+                             f"Decoder(..., context={2 * self.context}), or start over with reset()")
+        if out is None:
+            out = np.empty(self.config.vocab_size, np.float32)
+        elif out.shape != (self.config.vocab_size,) or out.dtype != np.float32 or not out.flags.c_contiguous:
+            raise ValueError(f"out must be a contiguous float32 array of shape ({self.config.vocab_size},), "
+                             f"not {out.dtype} of shape {out.shape}")
+        with thread_count(self.threads):
+            decode_step(out, token, self.position, self._weights, self._cache, self._scratch, self.config.norm_eps)
+        self.position += 1
+        return out
+
+    def generate(self, tokens: Any, n: int) -> np.ndarray:
+        """The n most likely next tokens after a prompt, each fed back: int64 (n,). Starts from an empty cache.
+
+        Raises ValueError for an empty prompt, a token outside the vocabulary, or more tokens than the cache holds.
+        """
+        tokens, n = check_tokens(tokens, self.config.vocab_size), _count("n", n)
+        if len(tokens) + n - 1 > self.context:
+            raise ValueError(f"{len(tokens)} prompt tokens and {n} new ones do not fit a cache of {self.context} tokens. "
+                             f"Make room with Decoder(..., context={len(tokens) + n})")
+        self.reset()
+        logits = np.empty(self.config.vocab_size, np.float32)
+        for token in tokens:
+            self.step(token, out=logits)
+        new = np.empty(n, np.int64)
+        for i in range(n):
+            new[i] = np.argmax(logits)
+            if i < n - 1:
+                self.step(new[i], out=logits)
+        return new
+
+    def reset(self) -> None:
+        """Forget everything read so far."""
+        self.position = 0
+
+    def rewind(self, position: int) -> None:
+        """Forget all tokens but the first ``position``. Raises ValueError where there are not so many."""
+        if not 0 <= position <= self.position:
+            raise ValueError(f"cannot rewind to position {position}: {self.position} tokens have been read")
+        self.position = position
+
+    def fill_cache(self, tokens: int, seed: int = 0) -> None:
+        """Stand at position ``tokens``, with a cache of random keys and values: for timing, which they do not change.
+
+        Reading a real prompt of that length would take as long as ``tokens`` steps.
+        """
+        if not 0 <= tokens <= self.context:
+            raise ValueError(f"cannot fill {tokens} tokens into a cache of {self.context}")
+        bits = np.random.default_rng(seed).integers(0x3C00, 0x3F80, self._cache.keys[:, :, :tokens].shape, np.uint16)
+        self._cache.keys[:, :, :tokens] = bits  # 0x3C00 .. 0x3F80: bfloat16 from 0.008 to 1
+        self._cache.values[:, :, :tokens] = bits
+        self.position = tokens
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the packed weights, scales and norm gains counted, the cache not."""
+        matrices = {id(m): packed.nbytes(m) for m in self._weights[:6]}  # embedding and head may be one object
+        return sum(matrices.values()) + sum(norm.nbytes for norm in self._norms())
+
+    def bytes_per_token(self, position: int | None = None) -> int:
+        """Bytes a token reads when ``position`` tokens (default: as many as now) are in the cache.
+
+        All weights, one row of the embedding, and the cached keys and values.
+        """
+        position = self.position if position is None else position
+        c, w = self.config, self._weights
+        row = packed.nbytes(w.embedding) // c.vocab_size
+        cache = position * 2 * c.layers * c.kv_heads * c.head_dim * self._cache.keys.itemsize
+        return sum(packed.nbytes(m) for m in w[1:6]) + sum(norm.nbytes for norm in self._norms()) + row + cache
+
+    def matrices(self) -> Iterator[tuple[packed.Packed, int]]:
+        """Every packed matrix a token is multiplied by, as (packed, layer), in the order they are used."""
+        for layer in range(self.config.layers):
+            for m in self._weights[1:5]:
+                yield m, layer
+        yield self._weights.head, 0
+
+    def _norms(self) -> tuple[np.ndarray, ...]:
+        return self._weights.attention_norm, self._weights.ffn_norm, self._weights.final_norm
+
+    def __repr__(self) -> str:
+        return (f"Decoder(weights={self.weights!r}, head={self.head!r}, kv={self.kv!r}: {self.nbytes / 1e6:.1f} MB, "
+                f"position {self.position} of {self.context}, {self.threads} threads)")
+
+
+@contextmanager
+def thread_count(threads: int) -> Iterator[None]:
+    """Let parallel kernels use this many threads; afterwards the setting is as it was."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(threads)
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+def _check_threads(threads: int | None) -> int:
+    most = numba.config.NUMBA_NUM_THREADS
+    threads = most if threads is None else _count("threads", threads)
+    if threads > most:
+        raise ValueError(f"{threads} threads asked for, but there are {most} (set by the number of cores, or by "
+                         "NUMBA_NUM_THREADS before Python starts)")
+    return threads
+
+
+def _count(name: str, value: Any) -> int:
+    """A whole number of at least 1. Raises TypeError or ValueError naming it."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be a whole number, not {value!r}") from None
+    if number < 1:
+        raise ValueError(f"{name} must be at least 1, not {number}")
+    return number
+
+
+def _check_token(token: Any, vocab_size: int) -> int:
+    try:
+        number = operator.index(token)
+    except TypeError:
+        raise TypeError(f"a token is one whole number, not {token!r}; for a whole text see generate") from None
+    if not 0 <= number < vocab_size:
+        raise ValueError(f"token {number} is outside the vocabulary: this model knows 0 to {vocab_size - 1}")
+    return number
+
+
+def _check_recipe(model: Transformer) -> None:
+    """Refuse a model whose recipe asks for more than the kernels do: silently dropping a part would change its logits."""
+    recipe = model.recipe
+    for part, allowed in (("activations", (None,)), ("attention", (None,)), ("kv", (None, "bf16")), ("skip", ((),))):
+        if getattr(recipe, part) not in allowed:
+            raise ValueError(f"the model's recipe has {part}={getattr(recipe, part)!r}, and the decoder has no kernel for "
+                             "that. Give it the float model, or one whose recipe quantizes weights only")

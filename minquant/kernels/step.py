@@ -1,0 +1,136 @@
+"""One token through the whole model, inside compiled code.
+
+    hidden = embedding[token]                                          (hidden,)
+    for every layer:
+        a = rms_norm(hidden); q, k, v = qkv @ a                        one matrix: the rows of q, k and v stacked
+        q, k = rotate(q, k); append k, v to the cache
+        hidden += output @ attend(q, cache)
+        a = rms_norm(hidden); gate, up = gate_up @ a                   one matrix again
+        hidden += down @ (silu(gate) * up)
+    logits = head @ rms_norm(hidden)                                   (vocabulary,)
+
+Stacking q, k, v and gate, up leaves five parallel launches per layer instead of eight; a launch costs some 5 us, and a
+token of a small model only milliseconds. This function is not parallel itself: it calls parallel kernels one after
+the other, which costs no more than one big parallel function, and each kernel stays short enough to read.
+
+Formulas: RMSNorm (Zhang & Sennrich 2019, eq. 4), rotary embedding (Su et al. 2021, section 3.4.2, in the "rotate half"
+order of the Llama checkpoints), SwiGLU (Shazeer 2020, eq. 6), grouped-query attention (Ainslie et al. 2023).
+
+What we leave out: several tokens at once (a prompt goes token by token), sampling.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ._cache import jit
+from .attention import append, attend
+from .bits import exp_into
+from .matvec import decode_row, matvec
+from .packed import Packed
+
+_f32 = np.float32
+
+
+class Weights(NamedTuple):
+    """What a token reads. Packed matrices have a leading axis of layers (1 for embedding and head)."""
+
+    embedding: Packed             # (1, vocabulary, hidden); the same object as head where the model is tied
+    qkv: Packed                   # (layers, (heads + 2 KV heads) * head size, hidden)
+    output: Packed                # (layers, hidden, heads * head size)
+    gate_up: Packed               # (layers, 2 ffn, hidden)
+    down: Packed                  # (layers, hidden, ffn)
+    head: Packed                  # (1, vocabulary, hidden)
+    attention_norm: np.ndarray    # (layers, hidden) float32
+    ffn_norm: np.ndarray          # (layers, hidden) float32
+    final_norm: np.ndarray        # (hidden,) float32
+    cos: np.ndarray               # (context, head size / 2) float32
+    sin: np.ndarray               # (context, head size / 2) float32
+
+
+class Cache(NamedTuple):
+    keys: np.ndarray              # (layers, KV heads, context, head size) uint16 bits of bfloat16, after RoPE
+    values: np.ndarray            # the same shape
+
+
+class Scratch(NamedTuple):
+    """Working space, allocated once. All float32."""
+
+    hidden: np.ndarray            # (hidden,)
+    normed: np.ndarray            # (hidden,)
+    qkv: np.ndarray               # (heads + 2 KV heads, head size)
+    attended: np.ndarray          # (heads, head size)
+    scores: np.ndarray            # (heads, context)
+    gate_up: np.ndarray           # (2, ffn)
+    inner: np.ndarray             # (ffn,)
+    projected: np.ndarray         # (hidden,)
+    scales: np.ndarray            # (threads, groups)
+
+
+@jit
+def rms_norm(out, x, gain, eps):
+    """``out = x / sqrt(mean(x^2) + eps) * gain``; all (hidden,) float32. The mean is taken in float64."""
+    total = np.float64(0)
+    for i in range(x.size):
+        total += np.float64(x[i]) * np.float64(x[i])
+    factor = _f32(1.0 / np.sqrt(total / x.size + eps))
+    for i in range(x.size):
+        out[i] = x[i] * factor * gain[i]
+
+
+@jit
+def rotate(x, cos, sin):
+    """Rotary embedding in place: in every head (d, d + size/2) is a plane, turned by the angle of this position.
+
+    x (heads, head size) float32; cos, sin (head size / 2,) float32 of this position.
+    """
+    half = cos.size
+    for head in range(x.shape[0]):
+        for d in range(half):
+            a, b = x[head, d], x[head, d + half]
+            x[head, d] = a * cos[d] - b * sin[d]
+            x[head, d + half] = b * cos[d] + a * sin[d]
+
+
+@jit
+def swiglu(out, gate, up):
+    """``out = gate * sigmoid(gate) * up``; all (ffn,) float32."""
+    for i in range(gate.size):
+        out[i] = min(-gate[i], _f32(80))
+    exp_into(out, out)
+    for i in range(gate.size):
+        out[i] = gate[i] / (_f32(1) + out[i]) * up[i]
+
+
+@jit
+def add(x, y):
+    for i in range(x.size):
+        x[i] += y[i]
+
+
+@jit
+def decode_step(logits, token, position, weights, cache, scratch, eps):
+    """Logits (vocabulary,) float32 of the token at ``position``; its key and value are written to the cache."""
+    w, s = weights, scratch
+    kv_heads = cache.keys.shape[1]
+    heads = s.attended.shape[0]
+    q, k, v = s.qkv[:heads], s.qkv[heads:heads + kv_heads], s.qkv[heads + kv_heads:]
+    decode_row(s.hidden, w.embedding, 0, token)
+    for layer in range(cache.keys.shape[0]):
+        rms_norm(s.normed, s.hidden, w.attention_norm[layer], eps)
+        matvec(s.qkv.reshape(s.qkv.size), w.qkv, layer, s.normed, s.scales)
+        rotate(q, w.cos[position], w.sin[position])
+        rotate(k, w.cos[position], w.sin[position])
+        append(cache.keys[layer], cache.values[layer], position, k, v)
+        attend(s.attended, q, cache.keys[layer], cache.values[layer], position + 1, s.scores)
+        matvec(s.projected, w.output, layer, s.attended.reshape(s.attended.size), s.scales)
+        add(s.hidden, s.projected)
+        rms_norm(s.normed, s.hidden, w.ffn_norm[layer], eps)
+        matvec(s.gate_up.reshape(s.gate_up.size), w.gate_up, layer, s.normed, s.scales)
+        swiglu(s.inner, s.gate_up[0], s.gate_up[1])
+        matvec(s.projected, w.down, layer, s.inner, s.scales)
+        add(s.hidden, s.projected)
+    rms_norm(s.normed, s.hidden, w.final_norm, eps)
+    matvec(logits, w.head, 0, s.normed, s.scales)
