@@ -1,0 +1,41 @@
+"""Exercises: one source per exercise, and everything else made from it.
+
+    e01_cost_of_a_token/  the exercises of lesson 01; one file each holds all there is to it
+    source.py             what an exercise is made of
+    variant.py            numbers drawn from a key: another class, another exercise
+    checking.py           properties, points, and failures in three lines
+    values.py             what a check may trust
+    beside.py             "Yours" beside "Spec", and a picture
+    notebook.py           release, nbgrader source and solutions, from the same source
+    files.py              writing them
+    worker.py             answers in a process of their own
+    grading.py            folder of notebooks -> CSV and JSON
+
+In a notebook only ``check`` and ``show`` are needed. An instructor needs ``release``, ``solutions``, ``grade``,
+``status`` or the command ``minquant exercises``. Importing this package loads neither NumPy nor Jupyter.
+
+The answers are in the package, for everyone to read: that is what a reference implementation is. Credit comes from
+variants (``release(variant="spring-2027")``): an answer carries the numbers and rules of its own key, so last year's
+notebook and the lines in this package fail under another. What a key cannot prevent is a learner who draws the answer
+for that very key; a talk about it (a viva) can.
+"""
+
+from importlib import import_module as _import_module
+
+from .checking import check
+
+_LATER = {"show": "beside", "release": "files", "solutions": "files", "build": "files", "grade": "grading",
+          "status": "grading", "main": "cli", "exercise": "source", "exercise_set": "source", "numbers": "source"}
+
+__all__ = ["check", *_LATER]
+
+
+def __getattr__(name: str):
+    """A name of ``_LATER``, imported when first used. No submodule may bear such a name: it would take its place."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(_import_module(f"{__name__}.{_LATER[name]}"), name)
+
+
+def __dir__():
+    return sorted(set(globals()) | set(__all__))

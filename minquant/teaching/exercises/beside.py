@@ -1,0 +1,142 @@
+"""The cell that is not graded: "Yours" beside "Spec", and a picture of what the learner's code does.
+
+How it works
+    An exercise's ``show`` calls the answer on the example of its text and hands back ``Bars`` or ``Curves``. Jupyter asks
+    them for HTML: a picture (an image that carries itself, so it is there in a notebook nobody trusts yet) and a table
+    with the same numbers. ``print`` shows the table alone. Where the answer fails, the three lines of the failure
+    stand there instead of a picture.
+
+What we leave out
+    Widgets. An exercise notebook runs anywhere, also where nothing is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from .checking import Local, tidy
+from .source import Miss, exercise
+from .variant import COURSE
+
+WIDTH, LEFT, BAR = 640, 120, 15
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Pairs of bars: rows of (label, yours, spec)."""
+
+    title: str
+    unit: str
+    rows: Sequence[tuple[str, float, float]]
+    other: str = "Spec"
+
+    def table(self) -> list[tuple[str, ...]]:
+        """The numbers as words, a head first."""
+        return [("", "Yours", self.other, self.unit),
+                *((label, _figure(yours), _figure(spec), "") for label, yours, spec in self.rows)]
+
+    def svg(self) -> str:
+        """The picture."""
+        from ..svg import BLUE, ORANGE, Drawing
+
+        drawing = Drawing(WIDTH, 44 + len(self.rows) * (2 * BAR + 12), f"{self.title}: yours beside {self.other}")
+        drawing.text(8, 20, self.title, bold=True)
+        longest = max((max(yours, spec, 0) for _, yours, spec in self.rows), default=0) or 1
+        for n, (label, *pair) in enumerate(self.rows):
+            top = 36 + n * (2 * BAR + 12)
+            drawing.text(8, top + BAR + 5, label, size=12)
+            for i, (value, name, colour) in enumerate(zip(pair, ("Yours", self.other), (BLUE, ORANGE), strict=True)):
+                length = max(value, 0) / longest * (WIDTH - LEFT - 170)
+                drawing.rect(LEFT, top + i * BAR, length, BAR - 2, fill=colour)
+                drawing.text(LEFT + length + 6, top + (i + 1) * BAR - 4, f"{name} {_figure(value)} {self.unit}", size=11)
+        return str(drawing)
+
+
+@dataclass(frozen=True)
+class Curves:
+    """Two curves over the same x, and a mark at ``yours`` on the x axis where it is a number."""
+
+    title: str
+    x_label: str
+    y_label: str
+    x: Sequence[float]
+    curves: Sequence[tuple[str, Sequence[float]]]
+    yours: float | None = None
+
+    def table(self) -> list[tuple[str, ...]]:
+        """Five points of the curves as words, a head first."""
+        picks = [round(i * (len(self.x) - 1) / 4) for i in range(5)]
+        head = (self.x_label, *(f"{name} ({self.y_label})" for name, _ in self.curves))
+        return [head, *((_figure(self.x[p]), *(_figure(ys[p]) for _, ys in self.curves)) for p in picks)]
+
+    def svg(self) -> str:
+        """The picture."""
+        from ..svg import BLUE, GREY, ORANGE, Drawing
+
+        drawing = Drawing(WIDTH, 300, f"{self.title}: {' and '.join(name for name, _ in self.curves)}")
+        drawing.text(8, 20, self.title, bold=True)
+        right, top, bottom = max(self.x) or 1, max(max(ys) for _, ys in self.curves) or 1, 250
+        place = lambda x, y: (70 + x / right * (WIDTH - 190), bottom - y / top * 200)  # noqa: E731
+        drawing.line(70, bottom, WIDTH - 120, bottom)
+        drawing.line(70, 50, 70, bottom)
+        drawing.text(64, 54, _figure(top), size=11, anchor="end")
+        drawing.text(64, bottom, "0", size=11, anchor="end")
+        drawing.text(70, 42, self.y_label, size=11)
+        drawing.text(WIDTH - 120, bottom + 16, _figure(right), size=11, anchor="middle")
+        drawing.text(250, bottom + 34, self.x_label, size=12, anchor="middle")
+        for (name, ys), colour, dash, lift in zip(self.curves, (BLUE, ORANGE), ("", "6 4"), (0, 14), strict=True):
+            points = [place(x, y) for x, y in zip(self.x, ys, strict=True)]
+            for (x1, y1), (x2, y2) in zip(points, points[1:], strict=False):
+                drawing.line(x1, y1, x2, y2, stroke=colour, width=3, dash=dash)
+            drawing.text(points[-1][0] + 8, points[-1][1] + lift, name, size=12)
+        if isinstance(self.yours, (int, float)) and 0 <= self.yours <= right:
+            x, _ = place(self.yours, 0)
+            drawing.line(x, 50, x, bottom, stroke=GREY, width=2, dash="2 3")
+            drawing.text(x, bottom + 16, f"Yours: {_figure(self.yours)}", size=12, anchor="middle")
+        return str(drawing)
+
+
+class Beside:
+    """What ``show`` returns: Jupyter displays it as a picture and a table, ``print`` as text."""
+
+    def __init__(self, picture: Bars | Curves | None, lines: Sequence[str] = ()):
+        self.picture, self.lines = picture, tuple(lines)
+
+    def __repr__(self) -> str:
+        if self.picture is None:
+            return "\n".join(self.lines)
+        rows = self.picture.table()
+        widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+        body = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join([self.picture.title, *body])
+
+    def _repr_html_(self) -> str:
+        if self.picture is None:
+            return f"<pre>{escape(repr(self))}</pre>"
+        from ..svg import img
+
+        head, *body = self.picture.table()
+        cells = "".join(f"<th>{escape(c)}</th>" for c in head)
+        rows = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in body)
+        picture = img(self.picture.svg(), f"{self.picture.title}. The table below has the same numbers.")
+        return f"<div>{picture}</div><table><thead><tr>{cells}</tr></thead><tbody>{rows}</tbody></table>"
+
+
+def show(id: str, namespace: Mapping[str, Any], key: str = COURSE) -> Beside:
+    """Yours beside Spec for the example of an exercise; ``namespace`` is ``globals()`` of the notebook."""
+    found = exercise(id)
+    if found.show is None:
+        return Beside(None, [f"{id} has no picture"])
+    try:
+        return Beside(found.show(found.drawn(key), Local(namespace)))
+    except Miss as miss:
+        return Beside(None, ["No picture yet.", *(tidy(line) for line in (miss.what, miss.why, miss.advice))])
+    except Exception as error:  # an answer of a form no picture was made for; the check below says what is wrong
+        return Beside(None, ["No picture yet.", tidy(f"this answer cannot be drawn: {error}")])
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.4g}"
