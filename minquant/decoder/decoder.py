@@ -25,7 +25,7 @@ import numba
 import numpy as np
 
 from ..kernels import packed
-from ..kernels.step import Cache, Scratch, decode_step
+from ..kernels.step import Cache, Scratch, Weights, decode_step
 from ..model import Transformer
 from ..model.transformer import check_tokens
 from .pack import pack_model, packed_type
@@ -63,20 +63,31 @@ class Decoder:
         if kv != "bf16":
             raise ValueError(f"there is no kernel for a cache in {kv!r}: the decoder caches keys and values in 'bf16'")
         self.config, self.weights, self.head, self.kv = model.config, weights, head, kv
-        self.context, self.threads = _count("context", context), _check_threads(threads)
+        self.context, threads = _count("context", context), _check_threads(threads)
         self._weights = pack_model(model, weights, head, self.context, progress)
         self._allocate()
+        self.threads = threads
         self.position = 0
 
     def _allocate(self) -> None:
         c = self.config
         shape = (c.layers, c.kv_heads, self.context, c.head_dim)
         self._cache = Cache(packed.aligned(shape, np.uint16), packed.aligned(shape, np.uint16))
-        groups = max(c.hidden, c.ffn, c.heads * c.head_dim) // 32 + 16
         sizes = {"hidden": (c.hidden,), "normed": (c.hidden,), "qkv": (c.heads + 2 * c.kv_heads, c.head_dim),
                  "attended": (c.heads, c.head_dim), "scores": (c.heads, self.context), "gate_up": (2, c.ffn),
-                 "inner": (c.ffn,), "projected": (c.hidden,), "scales": (self.threads, groups)}
+                 "inner": (c.ffn,), "projected": (c.hidden,), "scales": (0, 0)}
         self._scratch = Scratch(**{name: packed.aligned(shape, np.float32) for name, shape in sizes.items()})
+
+    @property
+    def threads(self) -> int:
+        """Threads a step runs on. May be changed at any time; ValueError for more than there are."""
+        return self._scratch.scales.shape[0]
+
+    @threads.setter
+    def threads(self, threads: int | None) -> None:
+        c = self.config
+        groups = max(c.hidden, c.ffn, c.heads * c.head_dim) // 32 + 16  # with room that keeps threads on lines of their own
+        self._scratch = self._scratch._replace(scales=packed.aligned((_check_threads(threads), groups), np.float32))
 
     def step(self, token: int, out: np.ndarray | None = None) -> np.ndarray:
         """Read one token; the scores of the next: logits (vocab_size,) float32.
@@ -157,12 +168,10 @@ class Decoder:
         cache = position * 2 * c.layers * c.kv_heads * c.head_dim * self._cache.keys.itemsize
         return sum(packed.nbytes(m) for m in w[1:6]) + sum(norm.nbytes for norm in self._norms()) + row + cache
 
-    def matrices(self) -> Iterator[tuple[packed.Packed, int]]:
-        """Every packed matrix a token is multiplied by, as (packed, layer), in the order they are used."""
-        for layer in range(self.config.layers):
-            for m in self._weights[1:5]:
-                yield m, layer
-        yield self._weights.head, 0
+    @property
+    def packed_weights(self) -> Weights:
+        """What the kernels read. Not to be changed."""
+        return self._weights
 
     def _norms(self) -> tuple[np.ndarray, ...]:
         return self._weights.attention_norm, self._weights.ffn_norm, self._weights.final_norm

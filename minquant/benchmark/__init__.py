@@ -1,0 +1,20 @@
+"""What does a format buy? Bytes, tokens per second, and the share of what this machine's memory can deliver.
+
+    machine.py       what this machine is
+    bandwidth.py     read_bandwidth: the speed of light
+    decode.py        measure_decode: tokens per second of packed models, formats in alternation
+    batch.py         batch_sweep: one pass over the weights for 1 to 32 vectors
+    ladder.py        ladder: size, speed and quality of every precision level in one table
+    statistics.py    medians and spreads
+
+Every function returns rows, plain dictionaries that go into JSON as they are. Kernels are imported when something is
+measured, so importing this package loads no compiler.
+"""
+
+from .bandwidth import read_bandwidth
+from .batch import batch_sweep
+from .decode import measure_decode
+from .ladder import LadderResult, ladder
+from .machine import machine
+
+__all__ = ["LadderResult", "batch_sweep", "ladder", "machine", "measure_decode", "read_bandwidth"]

@@ -1,0 +1,190 @@
+"""Tokens per second of packed models, beside the bandwidth of the memory they are read from.
+
+How it is measured
+    One *round* runs every combination of threads, context and format once, for about a tenth of a second of tokens, with
+    the reading loop just before and just after it. Rounds are repeated, every other one in reverse order, so that a
+    slow minute of the machine meets all formats alike. Speed-ups are taken within a round and then their median.
+
+    Every token is decoded at the same position: the cache holds ``context`` tokens, one more is decoded, and the
+    decoder is rewound by one. The cache holds random values (which do not change the time), not a prompt.
+
+    ``share_of_read`` = bytes of the token x tokens per second / read bandwidth of the same moment: 1 means that nothing
+    but reading memory takes time. It can exceed 1 where part of a model stays in the cache: rows whose packed model is
+    smaller than three times the last-level cache carry a ``warning``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from .bandwidth import ReadLoop, thread_counts
+from .machine import available_memory, last_level_cache
+from .statistics import summary
+
+if TYPE_CHECKING:
+    from ..decoder import Decoder
+    from ..model import Transformer
+
+WEIGHTS = ("bf16", "fp8_e4m3:channel", "int8:channel", "int4:g32")
+CACHES = 3  # a packed model smaller than this many last-level caches is partly read from the cache
+MEMORY = 5_000_000_000  # packed models kept at the same time, in bytes, where the machine has that much to spare
+SECONDS = 0.1  # of tokens per measurement
+Progress = Callable[[str], None]
+
+
+def measure_decode(shape: str | Transformer = "0.1b", weights: Iterable[str] = WEIGHTS, kv: Iterable[str] = ("bf16",),
+                   context: Iterable[int] = (128,), threads: int | Sequence[int] | None = None, repetitions: int = 7,
+                   progress: Progress | None = None) -> list[dict]:
+    """Time the decode step, batch 1.
+
+    Args:
+        shape: name of a random model's shape ("0.1b", "0.6b", "0.8b", "tiny"), or a Transformer.
+        weights, kv: packed formats, see ``Decoder``; the output matrix has the format of the weights.
+        context: tokens in the cache while a token is decoded.
+        threads: a number or several; None for all.
+        repetitions: rounds.
+        progress: called with a line of text now and then.
+
+    Returns:
+        One row per combination (weights outermost, then kv, context, threads): ``shape``, ``weights``, ``kv``,
+        ``context``, ``threads``, ``repetitions``, ``nbytes`` (packed model), ``bytes_per_token``, ``warning`` (text or
+        None), and as medians with ``_p10`` and ``_p90``: ``tokens_per_s``, ``gb_per_s``, ``read_gb_per_s`` (of the same
+        moments), ``share_of_read``, ``speedup_over_bf16`` (None where bf16 with the same kv is not among the formats).
+
+    Raises ValueError for an unknown shape, a format without a kernel, more threads than there are.
+    """
+    say = progress or (lambda line: None)
+    name, model = _model(shape)
+    formats = list(product(_names("weights", weights), _names("kv", kv)))
+    contexts, counts, loop = [int(c) for c in context], _all_threads(threads), ReadLoop()
+    _check(formats, contexts, repetitions)
+    samples: dict[tuple, list[tuple[float, float]]] = {}
+    facts: dict[tuple, dict] = {}
+    for group in _groups(formats, model.config.parameters):
+        decoders = _decoders(model, group, max(contexts) + 1, say)
+        for key, decoder in decoders.items():
+            facts |= {(*key, c): _facts(decoder, c) for c in contexts}
+        _rounds(decoders, contexts, counts, repetitions, loop, samples, say)
+        del decoders
+    keys = [(*f, c, t) for f in formats for c in contexts for t in counts]
+    return [_row(name, key, samples, facts[key[:3]], repetitions) for key in keys]
+
+
+def _rounds(decoders: dict, contexts: list[int], counts: list[int], repetitions: int, loop: ReadLoop, samples: dict,
+            say: Progress) -> None:
+    """Add (tokens per second, read GB/s beside it) of every combination, once per round, to ``samples``."""
+    combinations = [(*key, c, t) for c in contexts for t in counts for key in decoders]
+    logits = np.empty(next(iter(decoders.values())).config.vocab_size, np.float32)
+    for threads in counts:
+        loop.gb_per_s(threads)
+    for round_ in range(repetitions):
+        say(f"timing: round {round_ + 1} of {repetitions}")
+        for key in combinations if round_ % 2 == 0 else combinations[::-1]:
+            *format_, c, threads = key
+            decoder = decoders[tuple(format_)]
+            decoder.threads = threads
+            decoder.fill_cache(c) if decoder.position != c else None
+            before = loop.gb_per_s(threads)
+            speed = _tokens_per_s(decoder, logits)
+            samples.setdefault(key, []).append((speed, (before + loop.gb_per_s(threads)) / 2))
+
+
+def _tokens_per_s(decoder: Decoder, logits: np.ndarray) -> float:
+    """Decode the token at the present position again and again, for SECONDS and at least three times."""
+    position, tokens = decoder.position, 0
+    start = now = time.perf_counter()
+    while tokens < 3 or now - start < SECONDS:
+        decoder.step(tokens % decoder.config.vocab_size, out=logits)
+        decoder.rewind(position)
+        tokens += 1
+        now = time.perf_counter()
+    return tokens / (now - start)
+
+
+def _decoders(model: Transformer, formats: list[tuple[str, str]], context: int, say: Progress) -> dict:
+    """A decoder per (weights, kv), each having decoded one token, so that nothing is left to compile."""
+    from ..decoder import Decoder
+
+    decoders = {}
+    for weights, kv in formats:
+        decoder = decoders[weights, kv] = Decoder(model, weights, kv=kv, context=context, progress=say)
+        say(f"first token in {weights} (compiles its kernels if they are not in the cache yet)")
+        decoder.step(0)
+    return decoders
+
+
+def _facts(decoder: Decoder, context: int) -> dict:
+    """What is counted, not measured."""
+    cache, size = last_level_cache(), decoder.nbytes
+    small = cache is not None and size < CACHES * cache
+    warning = (f"the packed model ({size / 1e6:.0f} MB) is smaller than {CACHES} times the last-level cache "
+               f"({cache / 1e6:.0f} MB): part of it may be read from there, not from memory") if small else None
+    return {"nbytes": size, "bytes_per_token": decoder.bytes_per_token(context), "warning": warning}
+
+
+def _row(name: str, key: tuple, samples: dict, facts: dict, repetitions: int) -> dict:
+    weights, kv, context, threads = key
+    speed, read = (np.array(column) for column in zip(*samples[key]))
+    gb = speed * facts["bytes_per_token"] / 1e9
+    row = {"shape": name, "weights": weights, "kv": kv, "context": context, "threads": threads,
+           "repetitions": repetitions, **facts, **summary("tokens_per_s", speed), **summary("gb_per_s", gb),
+           **summary("read_gb_per_s", read), **summary("share_of_read", gb / read)}
+    base = samples.get(("bf16", kv, context, threads))
+    if base is None:
+        return row | {"speedup_over_bf16": None, "speedup_over_bf16_p10": None, "speedup_over_bf16_p90": None}
+    return row | summary("speedup_over_bf16", speed / np.array([s for s, _ in base[:len(speed)]]))
+
+
+def _groups(formats: list[tuple[str, str]], parameters: int) -> list[list[tuple[str, str]]]:
+    """Formats that are in memory together, and so are timed in the same rounds. bf16 belongs to every group."""
+    from ..scaling import Scheme
+
+    limit = min(MEMORY, 0.6 * (available_memory() or MEMORY))
+    size = {f: parameters * (Scheme.parse(f[0]).bits + 0.5) / 8 for f in formats}
+    base = [f for f in formats if f[0] == "bf16"]
+    groups = [list(base)]
+    for f in formats:
+        if f in base:
+            continue
+        if len(groups[-1]) > len(base) and sum(size[g] for g in groups[-1]) + size[f] > limit:
+            groups.append(list(base))
+        groups[-1].append(f)
+    return groups
+
+
+def _model(shape: str | Transformer) -> tuple[str, Transformer]:
+    from ..model import Transformer, random_model
+
+    if isinstance(shape, Transformer):
+        return "model", shape
+    return shape, random_model(shape)
+
+
+def _names(what: str, names: Iterable[str]) -> list[str]:
+    names = [names] if isinstance(names, str) else list(names)
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"{what}: name at least one format, and each once, not {names}")
+    return names
+
+
+def _all_threads(threads: int | Sequence[int] | None) -> list[int]:
+    import numba
+
+    return thread_counts(threads, [numba.config.NUMBA_NUM_THREADS])
+
+
+def _check(formats: list[tuple[str, str]], contexts: list[int], repetitions: int) -> None:
+    """Refuse what would fail only after minutes of packing."""
+    from ..decoder.pack import packed_type
+
+    for weights, _ in formats:
+        packed_type(weights)
+    if not contexts or min(contexts) < 0:
+        raise ValueError(f"context: at least one length of 0 or more tokens, not {contexts}")
+    if repetitions < 1:
+        raise ValueError(f"repetitions must be at least 1, not {repetitions}")
