@@ -76,7 +76,7 @@ class Tokenizer:
         Raises ValueError where a byte has no piece, a merge makes an unknown piece, or numbers are missing.
         """
         self._vocab, self._merges, self.special = dict(vocab), [tuple(m) for m in merges], dict(special)
-        for piece in (*BYTES_AS_TEXT.values(), *(left + right for left, right in self._merges)):
+        for piece in (*BYTES_AS_TEXT.values(), *(p for a, b in self._merges for p in (a, b, a + b))):
             if piece not in vocab:
                 raise ValueError(f"the piece {piece!r} has no number")
         self._ranks = {(vocab[a], vocab[b]): (rank, vocab[a + b]) for rank, (a, b) in enumerate(self._merges)}
