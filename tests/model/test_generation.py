@@ -55,7 +55,8 @@ def test_temperature_sharpens_and_zero_takes_the_likeliest():
     assert sample(np.array([2.0, 2.0]), 0.0, 1.0, rng) == 0, "of equals the first"
 
 
-@pytest.mark.parametrize("top_p, kept", [(0.5, {1}), (0.6, {1}), (0.61, {1, 2}), (0.94, {0, 1, 2}), (1.0, {0, 1, 2, 3})])
+@pytest.mark.parametrize("top_p, kept", [(0.5, {1}), (0.59, {1}), (0.61, {1, 2}), (0.94, {0, 1, 2}),
+                                         (1.0, {0, 1, 2, 3})])
 def test_top_p_keeps_the_smallest_set_that_reaches_it(top_p, kept):
     logits, rng = np.log(np.array([0.1, 0.6, 0.25, 0.05])), np.random.default_rng(0)
     assert {sample(logits, 1.0, top_p, rng) for _ in range(2000)} == kept
@@ -68,7 +69,7 @@ def test_a_tiny_temperature_does_not_overflow():
 
 def test_the_context_may_be_filled_to_the_last_place(small):
     assert len(small.generate([1] * 20, 5)) == 5  # the fifth is written after 24 tokens, and never read
-    with pytest.raises(ValueError, match="20 tokens of prompt and 6 new ones do not fit a context of 24; ask for at most 5"):
+    with pytest.raises(ValueError, match="20 tokens of prompt and 6 new ones do not fit a context of 24; .* at most 5"):
         small.generate([1] * 20, 6)
     with pytest.raises(ValueError, match="at most 0"):
         small.generate([1] * 30, 1)
@@ -85,8 +86,9 @@ def test_impossible_settings_are_refused(small, given):
         small.generate([1], **({"n": 3} | given))
 
 
-@pytest.mark.parametrize("tokens, kind, words", [([], ValueError, "token 0 starts a text"), ([50], ValueError, "token 50"),
-                                                 ("Return", TypeError, "encode")])
+@pytest.mark.parametrize("tokens, kind, words", [
+    ([], ValueError, "token 0 starts a text"), ([50], ValueError, "token 50"), ("Return", TypeError, "encode"),
+])
 def test_a_bad_prompt_is_refused(small, tokens, kind, words):
     with pytest.raises(kind, match=words):
         small.generate(tokens, 3)

@@ -130,8 +130,10 @@ def test_other_ways_to_store_weights_are_refused_by_name(folder, other, words):
         load(folder)
 
 
-@pytest.mark.parametrize("text, words", [("{", "config.json is no valid JSON"), ("[1]", "config.json is no JSON object"),
-                                         ("[" * 100_000, "config.json is no valid JSON"), ("{}", "not supported")])
+@pytest.mark.parametrize("text, words", [
+    ("{", "config.json is no valid JSON"), ("[" * 100_000, "config.json is no valid JSON"),
+    ("[1]", "config.json is no JSON object"), ("{}", "not supported"),
+])
 def test_a_damaged_config_is_named(folder, text, words):
     (folder / "config.json").write_text(text)
     with pytest.raises(ValueError, match=words):

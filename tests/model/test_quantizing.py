@@ -74,7 +74,8 @@ def test_layers_one_is_not_layers_eleven():
 
 def test_int8_is_close_and_int2_is_not(small, tokens):
     ref = small.logits(tokens)
-    errors = [np.abs(small.quantize(Recipe(weights=f"int{b}:channel")).logits(tokens) - ref).mean() for b in (8, 4, 3, 2)]
+    models = [small.quantize(Recipe(weights=f"int{bits}:channel")) for bits in (8, 4, 3, 2)]
+    errors = [np.abs(model.logits(tokens) - ref).mean() for model in models]
     assert errors == sorted(errors) and errors[0] < 0.02 < 0.1 < errors[-1]
 
 

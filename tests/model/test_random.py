@@ -54,7 +54,11 @@ def test_values_are_normal_and_unrelated():
 def test_activations_neither_explode_nor_vanish_over_28_layers():
     config = dataclasses.replace(SHAPES["0.6b"], vocab_size=512, hidden=256, heads=4, kv_heads=2, head_dim=64, ffn=768)
     sizes = {}
-    logits = random_model(config).run(np.arange(32), tap=lambda name, x: sizes.setdefault(name, np.sqrt(np.mean(x * x))))
+
+    def tap(name, x):
+        sizes[name] = np.sqrt(np.mean(x * x))
+
+    logits = random_model(config).run(np.arange(32), tap=tap)
     assert all(0.05 < size < 20 for size in sizes.values()), sizes
     assert 0.5 < logits.std() < 2
 

@@ -75,8 +75,10 @@ def test_bf16_cache_is_rounding_keys_and_values(small, tokens, monkeypatch):
     assert np.array_equal(small.logits(tokens), got)
 
 
-@pytest.mark.parametrize("recipe", [Recipe(), Recipe(kv="int8:token"), Recipe(kv="int4:g4"), Recipe(weights="int8:channel"),
-                                    Recipe(activations="int8:token", attention="int8:token", kv="bf16")])
+@pytest.mark.parametrize("recipe", [
+    Recipe(), Recipe(kv="int8:token"), Recipe(kv="int4:g4"), Recipe(weights="int8:channel"),
+    Recipe(activations="int8:token", attention="int8:token", kv="bf16"),
+])
 @pytest.mark.parametrize("chunks", [[1] * 20, [7, 1, 1, 11], [20]])
 def test_token_by_token_equals_all_at_once(small, recipe, chunks):
     tokens = np.random.default_rng(1).integers(0, SMALL.vocab_size, 20)
@@ -131,7 +133,7 @@ def test_taps_show_the_input_of_every_linear_layer_and_of_attention(tokens):
     attention = {f"model.layers.{i}.self_attn.{part}" for i in range(2) for part in "qkv"}
     assert set(seen) == names | attention
     assert all(seen[name].shape == (7, model.weights[name].shape[1]) for name in names)
-    assert seen["model.layers.1.self_attn.q"].shape == (6, 7, 4) and seen["model.layers.1.self_attn.k"].shape == (2, 7, 4)
+    assert [seen[f"model.layers.1.self_attn.{part}"].shape for part in "qkv"] == [(6, 7, 4), (2, 7, 4), (2, 7, 4)]
     x = seen["model.layers.0.self_attn.v_proj.weight"]
     assert not np.array_equal(x, fake_quantize(x, "int4:token")), "a tap sees the input before it is rounded"
     v = fake_quantize(x, "int4:token") @ model.weights["model.layers.0.self_attn.v_proj.weight"].T
