@@ -18,6 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 _WORD = np.dtype("<u8")  # little-endian whatever the machine: byte 0 holds the lowest bits
+_PIECE = 1 << 17  # codes worked on at a time, which stay in a core's cache; a multiple of 8, so pieces end on whole bytes
 
 
 def pack_bits(codes: np.ndarray, bits: int) -> np.ndarray:
@@ -34,17 +35,25 @@ def pack_bits(codes: np.ndarray, bits: int) -> np.ndarray:
     if codes.dtype.kind not in "iu":
         raise TypeError(f"codes to pack are integers, got dtype {codes.dtype}")
     _check_range(codes, bits)
-    count = codes.size
-    padded = np.zeros(-(-count // 8) * 8, np.uint8)
-    padded[:count] = codes.reshape(-1).astype(np.uint8, copy=False)  # two's complement: keeps the low 8 bits
+    codes = codes.reshape(-1)
+    packed = np.empty(-(-codes.size * bits // 8), np.uint8)
+    for start in range(0, codes.size, _PIECE):
+        piece = packed[start * bits // 8 : (start + _PIECE) * bits // 8]
+        piece[:] = _push_together(codes[start : start + _PIECE], bits)[: piece.size]
+    return packed
+
+
+def _push_together(codes: np.ndarray, bits: int) -> np.ndarray:
+    """Bytes of codes (n,), the last word filled up with zeros."""
+    padded = np.zeros(-(-codes.size // 8) * 8, np.uint8)
+    np.copyto(padded[: codes.size], codes, casting="unsafe")  # two's complement: the low 8 bits are kept
     words = padded.view(_WORD)
-    if bits < 8:
-        words &= _every(64, 8, bits)
+    words &= _every(8, bits)
     for lane in (8, 16, 32):  # two lanes become one: the upper moves down onto the end of the lower
         used = lane * bits // 8
-        low = _every(64, 2 * lane, used)
+        low = _every(2 * lane, used)
         words = words & low | words >> np.uint64(lane - used) & low << np.uint64(used)
-    return words.astype(_WORD, copy=False).view(np.uint8).reshape(-1, 8)[:, :bits].reshape(-1)[: -(-count * bits // 8)]
+    return words.astype(_WORD, copy=False).view(np.uint8).reshape(-1, 8)[:, :bits].reshape(-1)
 
 
 def unpack_bits(buf: np.ndarray | bytes, bits: int, count: int) -> np.ndarray:
@@ -61,17 +70,26 @@ def unpack_bits(buf: np.ndarray | bytes, bits: int, count: int) -> np.ndarray:
     needed = -(-count * bits // 8)
     if buf.size < needed:
         raise ValueError(f"{count} codes of {bits} bits need {needed} bytes, the buffer has {buf.size}")
-    padded = np.zeros((-(-count // 8), 8), np.uint8)
-    whole = needed // bits  # words whose bytes are all there
-    padded[:whole, :bits] = buf.reshape(-1)[: whole * bits].reshape(whole, bits)
-    rest = buf.reshape(-1)[whole * bits : needed]
-    padded[whole:, : rest.size] = rest
+    packed = buf.reshape(-1)[:needed]
+    codes = np.empty(count, np.uint8)
+    for start in range(0, count, _PIECE):
+        piece = codes[start : start + _PIECE]
+        piece[:] = _pull_apart(packed[start * bits // 8 : (start + _PIECE) * bits // 8], bits)[: piece.size]
+    return codes
+
+
+def _pull_apart(packed: np.ndarray, bits: int) -> np.ndarray:
+    """Codes of packed bytes (n,), and perhaps a few zeros after them: the steps of _push_together backwards."""
+    padded = np.zeros((-(-packed.size // bits), 8), np.uint8)
+    whole = packed.size // bits
+    padded[:whole, :bits] = packed[: whole * bits].reshape(whole, bits)
+    padded[whole:, : packed.size - whole * bits] = packed[whole * bits :]
     words = padded.reshape(-1).view(_WORD)
     for lane in (32, 16, 8):
         used = lane * bits // 8
-        low = _every(64, 2 * lane, used)
+        low = _every(2 * lane, used)
         words = words & low | (words >> np.uint64(used) & low) << np.uint64(lane)
-    return words.astype(_WORD, copy=False).view(np.uint8)[:count]
+    return words.astype(_WORD, copy=False).view(np.uint8)
 
 
 def sign_extend(codes: np.ndarray, bits: int) -> np.ndarray:
@@ -81,9 +99,9 @@ def sign_extend(codes: np.ndarray, bits: int) -> np.ndarray:
     return ((np.asarray(codes, np.uint8) ^ sign) - sign).view(np.int8)
 
 
-def _every(width: int, period: int, ones: int) -> np.uint64:
-    """A word with the lowest ``ones`` bits of every ``period`` bits set."""
-    return np.uint64(sum(((1 << ones) - 1) << start for start in range(0, width, period)))
+def _every(period: int, ones: int) -> np.uint64:
+    """A 64-bit word with the lowest ``ones`` bits of every ``period`` bits set."""
+    return np.uint64(sum(((1 << ones) - 1) << start for start in range(0, 64, period)))
 
 
 def _check_bits(bits: int) -> None:
