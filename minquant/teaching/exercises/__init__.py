@@ -8,7 +8,8 @@
     beside.py             "Yours" beside "Spec", and a picture
     notebook.py           release, nbgrader source and solutions, from the same source
     files.py              writing them
-    worker.py             answers in a process of their own
+    worker.py, remote.py  answers in a process of their own: its inside, and the judge's end of it
+    submissions.py        a notebook somebody handed in
     grading.py            folder of notebooks -> CSV and JSON
 
 In a notebook only ``check`` and ``show`` are needed. An instructor needs ``release``, ``solutions``, ``grade``,

@@ -1,10 +1,10 @@
 """The cell that is not graded: "Yours" beside "Spec", and a picture of what the learner's code does.
 
 How it works
-    An exercise's ``show`` calls the answer on the example of its text and hands back ``Bars`` or ``Curves``. Jupyter asks
-    them for HTML: a picture (an image that carries itself, so it is there in a notebook nobody trusts yet) and a table
-    with the same numbers. ``print`` shows the table alone. Where the answer fails, the three lines of the failure
-    stand there instead of a picture.
+    An exercise's ``show`` calls the answer on an example and hands back ``Bars`` or ``Curves``. Jupyter asks them for
+    HTML: a picture (an image that carries itself, so it is there in a notebook nobody trusts yet) and a table with the
+    same numbers. ``print`` shows the table alone. Where the answer fails, the Spec stands alone; why it fails
+    is the check's business.
 
 What we leave out
     Widgets. An exercise notebook runs anywhere, also where nothing is drawn.
@@ -12,31 +12,40 @@ What we leave out
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any
+from typing import Any, TypeVar
 
-from .checking import Local, tidy
+from .checking import Local
 from .source import Miss, exercise
 from .variant import COURSE
 
 WIDTH, LEFT, BAR = 640, 120, 15
+T = TypeVar("T")
+
+
+def yours(ask: Callable[[], T]) -> T | None:
+    """What asking the learner's answer gives, or None where it gives nothing yet."""
+    try:
+        return ask()
+    except Miss:
+        return None
 
 
 @dataclass(frozen=True)
 class Bars:
-    """Pairs of bars: rows of (label, yours, spec)."""
+    """Pairs of bars: rows of (label, yours or None, spec)."""
 
     title: str
     unit: str
-    rows: Sequence[tuple[str, float, float]]
+    rows: Sequence[tuple[str, float | None, float]]
     other: str = "Spec"
 
     def table(self) -> list[tuple[str, ...]]:
         """The numbers as words, a head first."""
-        return [("", "Yours", self.other, self.unit),
-                *((label, _figure(yours), _figure(spec), "") for label, yours, spec in self.rows)]
+        return [("", f"Yours ({self.unit})", f"{self.other} ({self.unit})"),
+                *((label, _figure(mine), _figure(spec)) for label, mine, spec in self.rows)]
 
     def svg(self) -> str:
         """The picture."""
@@ -44,20 +53,21 @@ class Bars:
 
         drawing = Drawing(WIDTH, 44 + len(self.rows) * (2 * BAR + 12), f"{self.title}: yours beside {self.other}")
         drawing.text(8, 20, self.title, bold=True)
-        longest = max((max(yours, spec, 0) for _, yours, spec in self.rows), default=0) or 1
+        longest = max((max(mine or 0, spec) for _, mine, spec in self.rows), default=0) or 1
         for n, (label, *pair) in enumerate(self.rows):
             top = 36 + n * (2 * BAR + 12)
             drawing.text(8, top + BAR + 5, label, size=12)
             for i, (value, name, colour) in enumerate(zip(pair, ("Yours", self.other), (BLUE, ORANGE), strict=True)):
-                length = max(value, 0) / longest * (WIDTH - LEFT - 170)
+                length = max(value or 0, 0) / longest * (WIDTH - LEFT - 170)
                 drawing.rect(LEFT, top + i * BAR, length, BAR - 2, fill=colour)
-                drawing.text(LEFT + length + 6, top + (i + 1) * BAR - 4, f"{name} {_figure(value)} {self.unit}", size=11)
+                unit = "" if value is None else f" {self.unit}"
+                drawing.text(LEFT + length + 6, top + (i + 1) * BAR - 4, f"{name}: {_figure(value)}{unit}", size=11)
         return str(drawing)
 
 
 @dataclass(frozen=True)
 class Curves:
-    """Two curves over the same x, and a mark at ``yours`` on the x axis where it is a number."""
+    """One or two curves over the same x, and a mark at ``yours`` on the x axis where it is a number."""
 
     title: str
     x_label: str
@@ -87,7 +97,7 @@ class Curves:
         drawing.text(70, 42, self.y_label, size=11)
         drawing.text(WIDTH - 120, bottom + 16, _figure(right), size=11, anchor="middle")
         drawing.text(250, bottom + 34, self.x_label, size=12, anchor="middle")
-        for (name, ys), colour, dash, lift in zip(self.curves, (BLUE, ORANGE), ("", "6 4"), (0, 14), strict=True):
+        for (name, ys), colour, dash, lift in zip(self.curves, (BLUE, ORANGE), ("", "6 4"), (0, 14), strict=False):
             points = [place(x, y) for x, y in zip(self.x, ys, strict=True)]
             for (x1, y1), (x2, y2) in zip(points, points[1:], strict=False):
                 drawing.line(x1, y1, x2, y2, stroke=colour, width=3, dash=dash)
@@ -102,12 +112,12 @@ class Curves:
 class Beside:
     """What ``show`` returns: Jupyter displays it as a picture and a table, ``print`` as text."""
 
-    def __init__(self, picture: Bars | Curves | None, lines: Sequence[str] = ()):
-        self.picture, self.lines = picture, tuple(lines)
+    def __init__(self, picture: Bars | Curves | None):
+        self.picture = picture
 
     def __repr__(self) -> str:
         if self.picture is None:
-            return "\n".join(self.lines)
+            return "There is no picture of this answer."
         rows = self.picture.table()
         widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
         body = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -128,15 +138,13 @@ class Beside:
 def show(id: str, namespace: Mapping[str, Any], key: str = COURSE) -> Beside:
     """Yours beside Spec for the example of an exercise; ``namespace`` is ``globals()`` of the notebook."""
     found = exercise(id)
-    if found.show is None:
-        return Beside(None, [f"{id} has no picture"])
     try:
-        return Beside(found.show(found.drawn(key), Local(namespace)))
-    except Miss as miss:
-        return Beside(None, ["No picture yet.", *(tidy(line) for line in (miss.what, miss.why, miss.advice))])
-    except Exception as error:  # an answer of a form no picture was made for; the check below says what is wrong
-        return Beside(None, ["No picture yet.", tidy(f"this answer cannot be drawn: {error}")])
+        return Beside(found.show(found.drawn(key), Local(namespace)) if found.show else None)
+    except Exception:  # an answer of a form no picture was made for; the check below says what is wrong
+        return Beside(None)
 
 
-def _figure(value: float) -> str:
+def _figure(value: float | None) -> str:
+    if value is None:
+        return "nothing yet"
     return f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:,.4g}"

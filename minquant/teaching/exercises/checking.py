@@ -166,7 +166,8 @@ def not_a_function(name: str) -> Miss:
 def raised(call: str, kind: str, message: str) -> Miss:
     """The call ended in an exception; NotImplementedError means: not written yet."""
     if kind == "NotImplementedError":
-        return Miss(f"{call} is not written yet", "the line `raise NotImplementedError` still stands in the answer cell",
+        return Miss(f"`{call.partition('(')[0]}` is not written yet",
+                    "the line `raise NotImplementedError` still stands in the answer cell",
                     "put your own lines in its place, run the cell, then run this one again")
     return Miss(f"{call} raised {kind}: {message}", "a check can only look at what comes back, and nothing did",
                 "make this call yourself in a new cell; the last lines of the traceback say where it stopped")

@@ -26,7 +26,7 @@ def release(lessons: Iterable[str] | None = None, variant: str = COURSE, out: st
     ``lessons``: numbers such as ["01"], default all. ``variant``: key of the numbers and rules. ``out``: default
     ``release/``. ``nbgrader=True`` writes what nbgrader's generate_assignment takes instead, with the answers between
     its marks, to ``source/`` by default: not for learners.
-    Raises ValueError for a lesson without exercises or a bad key, FileExistsError where somebody's answers would be lost.
+    Raises ValueError for a lesson without exercises or a bad key, FileExistsError where answers would be lost.
     """
     kind = "source" if nbgrader else "release"
     return _write(lessons, variant, Path(out or kind), kind, force)
@@ -34,7 +34,7 @@ def release(lessons: Iterable[str] | None = None, variant: str = COURSE, out: st
 
 def solutions(lessons: Iterable[str] | None = None, variant: str = COURSE, out: str | Path | None = None, *,
               force: bool = False) -> list[Path]:
-    """Write the notebooks with all answers (default to ``solutions/``) and return their paths. Raises as ``release``."""
+    """Write the notebooks with all answers (default: to ``solutions/``), return their paths. Raises as ``release``."""
     return _write(lessons, variant, Path(out or "solutions"), "solutions", force)
 
 

@@ -15,7 +15,7 @@ nbgrader
     exercises are locked but not graded there, because nbgrader knows no bonus.
 
 What we leave out
-    Outputs. A learner's notebook starts empty; lessons are committed as they ran, exercises as they are to be filled in.
+    Outputs. A learner's notebook starts empty; lessons are committed as they ran, exercises as they are filled in.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ FILE = "exercises.ipynb"
 Cell = dict[str, Any]
 
 _HOW = """
-**How it works.** Fill in the cells marked `FILL ME IN`, run them, then run the two cells below: one shows *Yours* beside
-*Spec* (not graded), one checks. A check gives points for every property that holds; where one does not, it says what
-happened, why, and what to try next. Nothing is sent anywhere.
+**How it works.** Fill in the cells marked `FILL ME IN`, run them, then run the two cells below: one shows *Yours*
+beside *Spec* (not graded), one checks. A check gives points for every property that holds; where one does not, it says
+what happened, why, and what to try next. Nothing is sent anywhere.
 
 {table}
 
 The minutes are the authors' estimates, not measurements; difficulty and importance go from 1 to 5. Optional exercises
 earn a bonus.
 
-Numbers and rules of this notebook belong to the key `{key}`. Under another key they are others, so an answer copied from
-another class is wrong here. The package you are using holds answers to all of this, as a reference implementation has to;
-what you learn comes from writing your own.
+Numbers and rules of this notebook belong to the key `{key}`. Under another key they are others, so an answer copied
+from another class is wrong here. The package you are using holds answers to all of this, as a reference implementation
+has to; what you learn comes from writing your own.
 """
 
 
@@ -76,8 +76,8 @@ def _intro(exercises: ExerciseSet, kind: str, key: str) -> str:
 def _cells(exercise: Exercise, kind: str, key: str) -> list[Cell]:
     cells = [_text(f"{exercise.slug}-text", _prose(exercise, key))]
     if exercise.given:
-        cells.append(_code(f"{exercise.slug}-given", "given", exercise, fill(dedent(exercise.given), exercise.drawn(key)),
-                           locked=True))
+        given = fill(dedent(exercise.given), exercise.drawn(key))
+        cells.append(_code(f"{exercise.slug}-given", "given", exercise, given, locked=True))
     cells.append(_code(f"{exercise.slug}-answer", "answer", exercise, _answer(exercise, kind, key)))
     cells.append(_code(f"{exercise.slug}-show", "show", exercise, _call("show", exercise, key)))
     cells.append(_code(f"{exercise.slug}-check", "check", exercise, check_source(exercise, key), locked=True))
@@ -89,7 +89,8 @@ def _cells(exercise: Exercise, kind: str, key: str) -> list[Cell]:
 def _prose(exercise: Exercise, key: str) -> str:
     facts = (f"*{exercise.kind}, difficulty {exercise.difficulty} of 5, importance {exercise.importance} of 5, about "
              f"{exercise.minutes} minutes, {exercise.points} points{' (bonus)' if exercise.optional else ''}*")
-    hints = [f"<details><summary>Hint {n}</summary>\n\n{hint}\n\n</details>" for n, hint in enumerate(exercise.hints, 1)]
+    hints = [f"<details><summary>Hint {n}</summary>\n\n{hint}\n\n</details>"
+             for n, hint in enumerate(exercise.hints, 1)]
     parts = [f"## {exercise.id} {exercise.title}", facts, exercise.objective, dedent(exercise.prose), *hints]
     return fill("\n\n".join(parts), exercise.drawn(key))
 
@@ -111,19 +112,20 @@ def check_source(exercise: Exercise, key: str) -> str:
 
 def _call(function: str, exercise: Exercise, key: str) -> str:
     return (f"from minquant.teaching.exercises import {function}\n\n"
-            f"{function}({json.dumps(exercise.id)}, globals(), key={key!r})")
+            f"{function}({json.dumps(exercise.id)}, globals(), key={json.dumps(key, ensure_ascii=False)})")
 
 
 def _solution_cells(exercise: Exercise, key: str) -> list[Cell]:
     names = "\n".join(f"- {wrong.name}: loses {wrong.loses:g} of {exercise.points}" for wrong in exercise.wrong)
-    text = f"**Why.** {exercise.explanation}\n\n**Mistakes the checks are tested with**\n\n{names}\n\n**Another right answer**"
+    text = "\n\n".join([f"**Why.** {exercise.explanation}", "**Mistakes the checks are tested with**", names,
+                        "**Another right answer**"])
     return [_text(f"{exercise.slug}-why", fill(text, exercise.drawn(key))),
             _code(f"{exercise.slug}-second", "answer", exercise, exercise.code(exercise.second, key), graded=False),
             _code(f"{exercise.slug}-second-check", "show", exercise, check_source(exercise, key), graded=False)]
 
 
 def _setup(exercises: ExerciseSet) -> Cell:
-    cell = _cell("code", f"e{exercises.number}-setup", "import math\n\nimport numpy as np")
+    cell = _cell("code", f"e{exercises.number}-setup", exercises.setup)
     cell["metadata"] = {"minquant": {"role": "setup"}, "nbgrader": _nbgrader(cell["id"], locked=True)}
     return cell
 
@@ -144,7 +146,8 @@ def _code(id: str, role: str, exercise: Exercise, source: str, locked: bool = Fa
     return cell
 
 
-def _nbgrader(grade_id: str, *, locked: bool = False, solution: bool = False, points: int | None = None) -> dict[str, Any]:
+def _nbgrader(grade_id: str, *, locked: bool = False, solution: bool = False,
+              points: int | None = None) -> dict[str, Any]:
     marks = {"schema_version": 3, "grade_id": grade_id, "locked": locked, "solution": solution, "task": False,
              "grade": points is not None}
     return marks if points is None else marks | {"points": points}

@@ -140,6 +140,7 @@ class ExerciseSet:
     title: str
     intro: str
     exercises: tuple[Exercise, ...]
+    setup: str = "import math\n\nimport numpy as np"  # the first code cell
 
     @property
     def points(self) -> int:

@@ -16,5 +16,6 @@ SET = ExerciseSet(
 These belong to [lesson 01](lesson.ipynb). You add up bytes, divide by a bandwidth, and find where that stops being the
 whole story. Nothing here is timed: your own machine's figures stay in the lesson.
 """,
+    setup="import math",
     exercises=(matrix_bytes.EXERCISE, token_bytes.EXERCISE, turning_batch.EXERCISE, diagnose.EXERCISE,
                speculation.EXERCISE))

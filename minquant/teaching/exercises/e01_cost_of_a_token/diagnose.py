@@ -7,7 +7,7 @@ GB, the KV cache forgotten, the cache counted for query heads. The rows are made
 
 from __future__ import annotations
 
-from ..beside import Bars
+from ..beside import Bars, yours
 from ..checking import close
 from ..source import Answers, Check, Exercise, Miss, Spec, Wrong
 from ..variant import Draw
@@ -31,8 +31,9 @@ def spec(draw: Draw) -> dict:
 
 def _table(draw: Draw, attempt: str) -> dict:
     model = {"blocks": draw.integer(f"blocks{attempt}", 300, 480) * 10**6,
-             "head": draw.integer(f"head{attempt}", 90, 160) * 10**6, "layers": draw.choice(f"layers{attempt}", (24, 28, 32)),
-             "heads": 16, "kv_heads": draw.choice(f"kv_heads{attempt}", (4, 8)), "head_dim": 128}
+             "head": draw.integer(f"head{attempt}", 90, 160) * 10**6,
+             "layers": draw.choice(f"layers{attempt}", (24, 28, 32)), "heads": 16,
+             "kv_heads": draw.choice(f"kv_heads{attempt}", (4, 8)), "head_dim": 128}
     planted = draw.order(f"rows{attempt}", range(1, ROWS + 1))[:2]
     causes = draw.order(f"causes{attempt}", tuple(CAUSES))[:2]
     wrong = dict(sorted(zip(planted, causes, strict=True)))
@@ -78,7 +79,8 @@ def _dict(answers: Answers, name: str) -> dict:
         raise Miss(f"`{name}` is empty", "the answer cell has not been filled in yet",
                    "divide: GB per token should follow from the format, the context and the model")
     if len(got) > 2:
-        raise Miss(f"`{name}` names {len(got)} rows", "two rows are wrong; naming more of them is a guess and earns nothing",
+        raise Miss(f"`{name}` names {len(got)} rows",
+                   "two rows are wrong; naming more of them is a guess and earns nothing",
                    "keep the two that you can explain")
     return got
 
@@ -119,7 +121,7 @@ def corrected(spec: Spec, answers: Answers) -> None:
 
 def show(spec: Spec, answers: Answers) -> Bars:
     """GB per second of every row as printed, and with the learner's corrections."""
-    fixed = answers.value("corrected")
+    fixed = yours(lambda: answers.value("corrected"))
     fixed = fixed if isinstance(fixed, dict) else {}
     bars = []
     for run in spec["runs"]:
@@ -145,9 +147,11 @@ def drawn_with_text(draw: Draw) -> dict:
     drawn = spec(draw)
     names = ("row", "weights", "bits", "group", "scale_bits", "context", "gb_per_token", "tokens_per_s", "gb_per_s")
     table = "\n".join("| " + " | ".join(str(run[n]) for n in names) + " |" for run in drawn["runs"])
-    code = "\n".join(f"    {run}," for run in drawn["runs"])
+    data = ("row", "bits", "group", "scale_bits", "context", "gb_per_token", "tokens_per_s")
+    code = "\n".join(f"    dict({', '.join(f'{n}={run[n]}' for n in data)})," for run in drawn["runs"])
     per_cause = "\n".join(f"| `\"{cause}\"` | {words} |" for cause, words in CAUSES.items())
-    return drawn | {"table": table, "code": code, "cause_table": per_cause}
+    return drawn | {"table": table, "code": code, "cause_table": per_cause,
+                    "blocks_text": f"{drawn['blocks']:,}", "head_text": f"{drawn['head']:,}"}
 
 
 _ANSWER = '''
@@ -156,7 +160,9 @@ corrected = {<<a>>: <<right_a>>, <<b>>: <<right_b>>}
 '''
 
 WRONG = (
-    Wrong("the causes swapped", 2, _ANSWER.replace("cause_a", "x").replace("cause_b", "cause_a").replace("<<x>>", "<<cause_b>>")),
+    Wrong("the causes swapped", 2, '''
+        findings = {<<a>>: "<<cause_b>>", <<b>>: "<<cause_a>>"}
+        corrected = {<<a>>: <<right_a>>, <<b>>: <<right_b>>}'''),
     Wrong("the printed figures kept", 2, _ANSWER.replace("right_", "claimed_")),
     Wrong("corrected into GiB", 2, _ANSWER.replace("right_", "gib_")),
     Wrong("one row of two", 3, 'findings = {<<b>>: "<<cause_b>>"}\ncorrected = {<<b>>: <<right_b>>}'),
@@ -167,7 +173,9 @@ WRONG = (
     Wrong("rows found, causes in words of one's own", 2, '''
         findings = {<<a>>: "something with bytes", <<b>>: "something with the cache"}
         corrected = {<<a>>: <<right_a>>, <<b>>: <<right_b>>}'''),
-    Wrong("a list instead of a dict", 4, "findings = [<<a>>, <<b>>]\ncorrected = {<<a>>: <<right_a>>, <<b>>: <<right_b>>}"),
+    Wrong("a list instead of a dict", 4, '''
+        findings = [<<a>>, <<b>>]
+        corrected = {<<a>>: <<right_a>>, <<b>>: <<right_b>>}'''),
 )
 
 EXERCISE = Exercise(
@@ -179,10 +187,10 @@ Somebody measured one model in eight formats and worked out what each token read
 of GB per token are wrong**, for two different reasons, and the GB/s beside them with them. (The table is made up for
 this exercise; it is not a measurement of ours.)
 
-The model: <<layers>> layers with <<blocks>> weights in all blocks together, a tied embedding of <<head>> weights that is
-also the head, <<heads>> query heads over <<kv_heads>> KV heads of <<head_dim>>. Blocks and head share the row's format:
-codes of `bits` bits, one scale of `scale_bits` bits per `group` weights. The cache holds keys and values of `context`
-tokens in bf16, without scales. GB is 1e9 bytes. Nothing else is counted.
+The model: <<layers>> layers with <<blocks_text>> weights in all blocks together, a tied embedding of <<head_text>>
+weights that is also the head, <<heads>> query heads over <<kv_heads>> KV heads of <<head_dim>>. Blocks and head share
+the row's format: codes of `bits` bits, one scale of `scale_bits` bits per `group` weights. The cache holds keys and
+values of `context` tokens in bf16, without scales. GB is 1e9 bytes. Nothing else is counted.
 
 | row | weights | bits | group | scale_bits | context | GB/token | tok/s | GB/s |
 |---|---|---|---|---|---|---|---|---|
@@ -196,7 +204,7 @@ Fill in two dicts: `findings` gives each wrong row its cause, `corrected` the GB
 <<cause_table>>
 """,
     hints=("All rows ran on one machine: what do you expect of the last column? Which rows does that make suspicious?",
-           "Some mistakes hardly show in GB/s. Write the right formula in a few lines and print the ratio for every row."),
+           "Some mistakes hardly show in GB/s. Write the right formula in a few lines; print the ratio for every row."),
     given="""
 # The table as data, for your own sums. Change what you like: the checks use the table above.
 runs = [
@@ -214,8 +222,8 @@ def gb(run):
 corrected = {run["row"]: gb(run) for run in runs if abs(gb(run) / run["gb_per_token"] - 1) > 0.01}
 findings = dict(zip(sorted(corrected), ["<<cause_a>>", "<<cause_b>>"]))
 ''',
-    explanation="The quick way: all rows come from one machine, so GB/s far from the others point at the larger mistakes. "
-                "The sure way is to compute every figure again and look at the ratios, as the second answer does: left-out "
-                "scales are worth 16 / group bits per weight or so, GiB for GB is a factor of 1.0737 in every format.",
+    explanation="The quick way: all rows come from one machine, so GB/s far from the others point at large mistakes. "
+                "The sure way is to compute every figure again and look at the ratios, as the second answer does: "
+                "scales are scale_bits / group bits per weight, GiB for GB is a factor of 1.0737 in every format.",
     checks=(Check("the two rows", 2, rows), Check("their causes", 2, causes), Check("the right figures", 2, corrected)),
 )

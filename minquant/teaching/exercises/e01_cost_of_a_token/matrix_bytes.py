@@ -6,7 +6,7 @@ The trap: "n bits" is never n bits. A group of 32 with a 16-bit scale adds half 
 
 from __future__ import annotations
 
-from ..beside import Bars
+from ..beside import Bars, yours
 from ..checking import ask_number, close, side
 from ..source import Answers, Check, Exercise, Miss, Spec, Wrong
 from ..variant import Draw
@@ -36,7 +36,7 @@ def codes(spec: Spec, answers: Answers) -> None:
     if not close(after - before, want, 1e-6):
         raise Miss(f"going from {columns} to {columns + 1} columns (with {rows} rows) changed {NAME} by "
                    f"{after - before:g} bytes: {side(after - before, want)}",
-                   f"column {columns + 1} falls into a group that every row has open already, so it adds its codes alone",
+                   f"column {columns + 1} falls into a group that every row has open already: it adds its codes alone",
                    "write down the bits of one code, times the rows, and turn bits into bytes")
 
 
@@ -64,7 +64,7 @@ def short_group(spec: Spec, answers: Answers) -> None:
 def show(spec: Spec, answers: Answers) -> Bars:
     """The worked example, beside the learner's own figure."""
     return Bars(f"A matrix of {spec['rows']} x {spec['columns']}", "bytes",
-                [("matrix_bytes", ask_number(answers, NAME, spec["rows"], spec["columns"]),
+                [("matrix_bytes", yours(lambda: ask_number(answers, NAME, spec["rows"], spec["columns"])),
                   bytes_of(spec, spec["rows"], spec["columns"]))])
 
 

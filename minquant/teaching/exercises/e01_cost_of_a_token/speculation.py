@@ -2,19 +2,20 @@
 
 What varies: whether reading and arithmetic overlap, a fixed cost per round, how many tokens may be guessed.
 Source of the idea: Leviathan, Kalman and Matias 2023, "Fast inference from transformers via speculative decoding",
-where the expected number of tokens per round is derived. What we leave out: the cache, and draws that are not independent.
+where the expected number of tokens per round is derived. We leave out the cache, and guesses that hang together.
 """
 
 from __future__ import annotations
 
-from ..beside import Curves
+from ..beside import Curves, yours
 from ..checking import close, number, side, written
 from ..source import Answers, Check, Exercise, Miss, Spec, Wrong
 from ..variant import Draw
 
 NAME = "best_draft"
 # accept, read_ms, token_ms, draft_ms
-CASES = ((0.97, 90.0, 0.5, 0.25), (0.5, 1.0, 0.1, 0.5), (0.8, 20.0, 1.5, 2.0), (0.6, 33.0, 2.5, 1.25), (0.9, 12.0, 4.5, 0.75), (0.7, 26.0, 0.5, 4.0))
+CASES = ((0.97, 90.0, 0.5, 0.25), (0.5, 1.0, 0.1, 0.5), (0.8, 20.0, 1.5, 2.0), (0.6, 33.0, 2.5, 1.25),
+         (0.9, 12.0, 4.5, 0.75), (0.7, 26.0, 0.5, 4.0))
 
 
 def spec(draw: Draw) -> dict:
@@ -24,7 +25,8 @@ def spec(draw: Draw) -> dict:
     return {"overlap": overlap, "overhead": draw.choice("overhead", (1.5, 2.5, 3.5, 4.5)),
             "longest": draw.choice("longest", (5, 6, 7, 9)), "time": time if overlap else other,
             "other_time": other if overlap else time,
-            "rule": "run at the same time: the longer one counts" if overlap else "follow each other: their times add up"}
+            "rule": "run at the same time: the longer one counts" if overlap else
+                    "follow each other: their times add up"}
 
 
 def speed(spec: Spec, k: int, accept: float, read_ms: float, token_ms: float, draft_ms: float) -> float:
@@ -94,10 +96,10 @@ def guesses(spec: Spec, answers: Answers) -> None:
 def show(spec: Spec, answers: Answers) -> Curves:
     """The learner's tokens per second over the share of accepted guesses."""
     shares = [i / 20 for i in range(20)]
-    got = [_ask(answers, (a, 20.0, 1.5, 2.0))[1] for a in shares]
+    got = yours(lambda: [_ask(answers, (a, 20.0, 1.5, 2.0))[1] for a in shares])
     want = [best(spec, (a, 20.0, 1.5, 2.0))[1] for a in shares]
     return Curves("Reading 20 ms, 1.5 ms of arithmetic a token, 2 ms a guess", "share of guesses accepted", "tok/s",
-                  shares, [("Yours", got), ("Spec", want)])
+                  shares, [("Spec", want), *([("Yours", got)] if got else [])])
 
 
 REFERENCE = '''
@@ -112,7 +114,8 @@ return best
 
 WRONG = (
     Wrong("the token of the large model forgotten", 4, REFERENCE.replace("range(k + 1))", "range(1, k + 1))")),
-    Wrong("expected guesses k x accept", 2, REFERENCE.replace("sum(accept**i for i in range(k + 1))", "1 + k * accept")),
+    Wrong("expected guesses k x accept", 2, REFERENCE.replace(
+        "sum(accept**i for i in range(k + 1))", "1 + k * accept")),
     Wrong("guessing costs nothing", 3, REFERENCE.replace("k * draft_ms + ", "")),
     Wrong("reading and arithmetic combined the other way", 4, REFERENCE.replace("<<time>>", "<<other_time>>")),
     Wrong("fixed cost forgotten", 4, REFERENCE.replace(" + <<overhead>>", "")),
@@ -125,21 +128,21 @@ EXERCISE = Exercise(
     objective="You can work out when a batch of guessed tokens makes a single sequence faster.",
     spec=spec, show=show, wrong=WRONG,
     prose="""
-Eight tokens cost little more than one, if they can be checked together. Speculative decoding uses that for a single
-sequence: a small model guesses k tokens one after the other, then the large model checks all of them in one pass and adds
-one token of its own. Guesses count up to the first that is rejected; the large model's own token counts always.
+Tokens that are checked together share one reading of the weights. Speculative decoding uses that for a single sequence:
+a small model guesses k tokens one after the other, then the large model checks all of them in one pass and adds one
+token of its own. Guesses count up to the first that is rejected; the large model's own token counts always.
 
-Write `best_draft(accept, read_ms, token_ms, draft_ms)`: the k from 0 to <<longest>> that gives the most tokens per second,
-and those tokens per second, as `(k, tokens_per_s)`. If two k are equally fast, the smaller one.
+Write `best_draft(accept, read_ms, token_ms, draft_ms)`: the k from 0 to <<longest>> that gives the most tokens per
+second, and those tokens per second, as `(k, tokens_per_s)`. If two k are equally fast, the smaller one.
 
 - Each guess is accepted with probability `accept`, whatever the others are; a rejected one ends the round.
-- A guess costs `draft_ms`. A pass over the large model reads for `read_ms` and computes `token_ms` for each of its k + 1
-  tokens; the two <<rule>>.
+- A guess costs `draft_ms`. A pass over the large model reads for `read_ms` and computes `token_ms` for each of its
+  k + 1 tokens; the two <<rule>>.
 - Every round costs <<overhead>> ms more.
 - With k = 0 nothing is guessed: a round is one pass for one token.
 """,
-    hints=("The first guess yields a token with probability a, the second with a², ... What is the sum for k guesses, and "
-           "which token is not in it yet?", "Try every k. There are few."),
+    hints=("The first guess yields a token with probability a, the second with a², ... What is the sum for k guesses, "
+           "and which token is not in it yet?", "Try every k. There are few."),
     head='''
 def best_draft(accept, read_ms, token_ms, draft_ms):
     """(k, tokens per second) of the fastest number k of guesses per round."""

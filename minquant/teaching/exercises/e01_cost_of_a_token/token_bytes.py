@@ -8,7 +8,7 @@ an answer that is right but for one part loses that part's points and the total'
 
 from __future__ import annotations
 
-from ..beside import Bars
+from ..beside import Bars, yours
 from ..checking import ask_number, close, side
 from ..source import Answers, Check, Exercise, Miss, Spec, Wrong
 from ..variant import Draw
@@ -23,15 +23,17 @@ SHOWN = {"vocab_size": 32000, "hidden": 768, "layers": 12, "heads": 12, "kv_head
 
 def spec(draw: Draw) -> dict:
     """Formats and rules of one variant."""
-    gated = draw.choice("gated", (True, True, False))
-    return {"bits": draw.choice("bits", (3, 4, 5, 6)), "group": draw.choice("group", (32, 64, 128)),
-            "scale_bits": draw.choice("scale_bits", (8, 16, 32)), "head_bits": draw.choice("head_bits", (5, 6, 7, 8)),
-            "head_scale_bits": draw.choice("head_scale_bits", (16, 32)),
-            "kv_bits": draw.choice("kv_bits", (3, 4, 5, 8)), "kv_scale_bits": draw.choice("kv_scale_bits", (8, 16, 32)),
-            "ffn_matrices": 3 if gated else 2, "other_matrices": 2 if gated else 3,
-            "ffn_words": "three matrices of hidden x ffn (gate, up, down)" if gated else
-                         "two matrices of hidden x ffn (up, down; no gate)",
-            "window": draw.choice("window", (192, 256, 320, 384, 512)), "every": draw.choice("every", (2, 3, 4))}
+    gated, every = draw.choice("gated", (True, True, False)), draw.choice("every", (2, 3, 4))
+    drawn = {"bits": draw.choice("bits", (3, 4, 5, 6)), "group": draw.choice("group", (32, 64, 128)),
+             "scale_bits": draw.choice("scale_bits", (8, 16, 32)), "head_bits": draw.choice("head_bits", (5, 6, 7, 8)),
+             "head_scale_bits": draw.choice("head_scale_bits", (16, 32)),
+             "kv_bits": draw.choice("kv_bits", (3, 4, 5, 8)), "kv_scale_bits": draw.choice("kv_scale_bits", (8, 16, 32)),
+             "ffn_matrices": 3 if gated else 2, "other_matrices": 2 if gated else 3,
+             "ffn_words": "three matrices of hidden x ffn (gate, up, down)" if gated else
+                          "two matrices of hidden x ffn (up, down; no gate)",
+             "window": draw.choice("window", (192, 256, 320, 384, 512)), "every": every, "twice_every": 2 * every}
+    words = "{bits}-bit codes, groups of {group} with a {scale_bits}-bit scale".format(**drawn)
+    return drawn | {"weights_words": words, "kv_words": f"one {drawn['kv_scale_bits']}-bit scale per key and per value"}
 
 
 def parts(spec: Spec, config: dict, context: int) -> dict[str, float]:
@@ -90,7 +92,7 @@ def untied(spec: Spec, answers: Answers) -> None:
     tied, free = (ask_number(answers, NAME, larger | {"tied": t}, 0) for t in (True, False))
     if not close(free, tied):
         raise Miss(f"{NAME} gave {tied:,.0f} bytes for a tied model and {free:,.0f} for the same model untied",
-                   "an untied model stores a table more, but one token looks up one row of it, which is not counted here",
+                   "an untied model stores a table more, but one token looks up one row of it, not counted here",
                    "ask of every matrix whether all of it is read for one token")
     if close(tied, ask_number(answers, NAME, SMALL, 0)):
         raise Miss(f"{NAME} did not change with the vocabulary", "the output matrix has a row per word",
@@ -128,9 +130,9 @@ def whole(spec: Spec, answers: Answers) -> None:
 
 def show(spec: Spec, answers: Answers) -> Bars:
     """A model of 0.1 B parameters at three lengths of context."""
-    return Bars("A model of the shape above, tied", "MB per token",
-                [(f"context {c:,}", ask_number(answers, NAME, SHOWN, c) / 1e6, total(spec, SHOWN, c) / 1e6)
-                 for c in (0, 2048, 16384)])
+    return Bars("12 layers of 768, 12 heads over 4 KV heads of 64, ffn 2304, vocabulary 32,000", "MB per token",
+                [(f"context {c:,}", yours(lambda c=c: ask_number(answers, NAME, SHOWN, c) / 1e6),
+                  total(spec, SHOWN, c) / 1e6) for c in (0, 2048, 16384)])
 
 
 EXERCISE = Exercise(
@@ -145,16 +147,19 @@ look at. Write `token_bytes(config, context)`: those bytes, with `context` token
 
 | what is read | how it is stored |
 |---|---|
-| attention of each block: q and o (hidden x heads·head_dim), k and v (hidden x kv_heads·head_dim) | <<bits>>-bit codes, groups of <<group>> with a <<scale_bits>>-bit scale |
+| q and o of each block: hidden x (heads·head_dim) | <<weights_words>> |
+| k and v of each block: hidden x (kv_heads·head_dim) | the same |
 | feed-forward of each block: <<ffn_words>> | the same |
 | output head (vocab_size x hidden), once | <<head_bits>>-bit codes, one <<head_scale_bits>>-bit scale per row |
-| cache: in each layer a key and a value per token and KV head, each a vector of head_dim numbers | <<kv_bits>>-bit codes, one <<kv_scale_bits>>-bit scale per vector |
+| cache: per layer, token and KV head a key and a value of head_dim numbers | <<kv_bits>>-bit codes, <<kv_words>> |
 
 - Sizes always divide by the group size.
-- Layers 0, <<every>>, 2·<<every>>, ... look at all `context` tokens. Every other layer looks only at the
+- Layers 0, <<every>>, <<twice_every>>, ... look at all `context` tokens. Every other layer looks only at the
   newest <<window>> of them (a sliding window).
 - A tied model uses its embedding as the head. An untied one has a table more, of which one token reads one row.
 - Leave out norms, activations, that one embedding row, and the writing of the new key and value.
+
+The cell below your answer shows what one model should give at three contexts.
 """,
     hints=("Three sums: weights of the blocks, the head, the cache. Give each a name.",
            "Bits per weight of the blocks: bits of a code plus a share of a scale.",

@@ -11,14 +11,15 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 
-from ..beside import Curves
+from ..beside import Curves, yours
 from ..checking import side, written
 from ..source import Answers, Check, Exercise, Miss, Spec, Wrong
 from ..variant import Draw
 
 NAME = "turning_batch"
 # weights, bits per weight, cache bytes per sequence, bandwidth, rate
-PLAIN = ((600_000_000, 8.5, 0, 37.0, 9137.0), (1_100_000_000, 16.0, 0, 61.0, 7013.0), (90_000_000, 8.25, 0, 23.0, 8017.0))
+PLAIN = ((600_000_000, 8.5, 0, 37.0, 9137.0), (1_100_000_000, 16.0, 0, 61.0, 7013.0),
+         (90_000_000, 8.25, 0, 23.0, 8017.0))
 CACHED = ((600_000_000, 8.5, 1_000_000, 37.0, 9137.0), (1_100_000_000, 16.0, 3_000_000, 61.0, 7013.0))
 NEVER = (100_000_000, 8.5, 900_000_000, 41.0, 997.0)
 AT_ONCE = (300_000_000, 2.5, 100_000, 67.0, 751.0)  # unpacking > reading > multiply-adds
@@ -63,14 +64,14 @@ def _batch(answers: Answers, case: tuple) -> float:
 
 def near(spec: Spec, answers: Answers) -> None:
     """Weights alone, to within one."""
-    _near(spec, answers, PLAIN, "reading takes the bytes over the bandwidth, once per pass; arithmetic takes the unpacking, "
-                                "once per pass, and a multiply-add per weight and sequence",
+    _near(spec, answers, PLAIN, "reading takes the bytes over the bandwidth, once per pass; arithmetic takes the "
+                                "unpacking, once per pass, and a multiply-add per weight and sequence",
           "write both times for batch 1 and compare their units with the table")
 
 
 def cached(spec: Spec, answers: Answers) -> None:
     """With a cache that every sequence brings along, to within one."""
-    _near(spec, answers, CACHED, "each sequence of the batch brings its own cache to read, so a larger batch also reads more",
+    _near(spec, answers, CACHED, "each sequence of the batch brings its own cache, so a larger batch also reads more",
           "move everything that grows with the batch to one side")
 
 
@@ -124,9 +125,9 @@ def show(spec: Spec, answers: Answers) -> Curves:
     want = turning_point(spec, *case)
     batches = [want * 2 * i / 24 for i in range(25)]
     read, compute = zip(*(times(spec, case, b) for b in batches), strict=True)
-    return Curves("One pass over 0.6 B weights of 8.5 bits, 1 MB of cache per sequence", "batch", "milliseconds", batches,
-                  [("reading", [1e3 * t for t in read]), ("arithmetic", [1e3 * t for t in compute])],
-                  yours=_ask(answers, case))
+    return Curves("One pass over 0.6 B weights of 8.5 bits, 1 MB of cache per sequence", "batch", "milliseconds",
+                  batches, [("reading", [1e3 * t for t in read]), ("arithmetic", [1e3 * t for t in compute])],
+                  yours=yours(lambda: _ask(answers, case)))
 
 
 REFERENCE = '''
@@ -197,8 +198,9 @@ while high - low > 1:
     low, high = (low, middle) if computes(middle) else (middle, high)
 return high
 ''',
-    explanation="Without cache and unpacking the crossing is bits / 8 x rate / (operations per multiply-add x bandwidth): "
-                "fewer bits per weight turn decode compute-bound at a *smaller* batch. Long contexts push it away again.",
+    explanation="Without cache and unpacking the crossing is bits / 8 x rate / (operations per multiply-add x "
+                "bandwidth): fewer bits per weight turn decode compute-bound at a *smaller* batch. Long contexts push "
+                "it away again.",
     checks=(Check("weights alone, to within one", 1, near), Check("the smallest whole batch", 1, smallest),
             Check("each sequence brings its cache", 1, cached), Check("a cache for which no batch is enough", 1, never),
             Check("batch 1 already computes longer than it reads", 1, at_once)),

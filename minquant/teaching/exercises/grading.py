@@ -1,0 +1,152 @@
+"""Grading: a folder of notebooks in, one CSV and one JSON out. nbgrader is not needed.
+
+How it works
+    For every exercise of a submission a fresh worker runs the learner's cells above its check; then the package's own
+    checks ask the worker (``remote.Remote``). What a notebook prints, edits or deletes cannot reach them, and what it
+    breaks is broken for itself. A cell that never ends is killed, remembered, and left out from then on, so that it
+    costs one time limit and not one per exercise.
+
+    Rows are in the order of the file names, without dates or durations: the same folder gives the same bytes.
+
+Under which key
+    The notebook's own, unless ``variant`` names one: then that one, and a notebook that says otherwise is noted.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..._paths import lessons_dir
+from .checking import Outcome, run_checks, tidy
+from .files import write_atomically
+from .notebook import FILE
+from .remote import Remote, WorkerEnded
+from .source import Exercise, exercise_set, numbers
+from .submissions import BadNotebook, Submission, find, read
+from .variant import checked_key
+
+SECONDS = 20.0
+Report = dict[str, Any]
+
+
+def grade(places: str | Path | Iterable[str | Path], out: str | Path | None = None, *, variant: str | None = None,
+          seconds: float = SECONDS, progress: Callable[[str], None] | None = None) -> Report:
+    """Grade every notebook in a folder (or folders and files); write ``grades.csv`` and ``grades.json`` into ``out``.
+
+    ``variant``: key to grade under, default each notebook's own. ``seconds``: limit per exercise. Returns what the JSON
+    holds: {"submissions": [{"student", "file", "score", "max", "bonus", "exercises", "notes", "problem", ...}]}.
+    A notebook that cannot be graded has its ``problem`` in words and scores 0; it never stops the others.
+    Raises ValueError where there is nothing to grade.
+    """
+    paths = [Path(p) for p in ([places] if isinstance(places, (str, Path)) else places)]
+    if variant is not None:
+        checked_key(variant)
+    rows = []
+    for student, name, path in list(find(paths)):
+        if progress:
+            progress(f"grading {tidy(name)}")
+        rows.append({"student": tidy(student), "file": tidy(name), **grade_notebook(path, variant, seconds)})
+    report = {"submissions": rows}
+    if out is not None:
+        write_atomically(Path(out) / "grades.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+        write_atomically(Path(out) / "grades.csv", as_csv(rows))
+    return report
+
+
+def grade_notebook(path: Path, variant: str | None = None, seconds: float = SECONDS) -> Report:
+    """Points of one notebook. Never raises for what the file holds."""
+    try:
+        submission = read(path)
+    except BadNotebook as error:
+        return _row(None, variant, {}, [], str(error))
+    key, notes = variant or submission.variant, submission.notes()
+    if key != submission.variant:
+        notes.append(f"the notebook says key {submission.variant!r}; it was graded under {key!r}")
+    broken: dict[int, str] = {}
+    results = {}
+    try:
+        for exercise in exercise_set(submission.lesson).exercises:
+            results[exercise.id] = _grade_exercise(submission, exercise, key, seconds, broken)
+    except OSError as error:  # no process could be started: this notebook's problem, not the batch's
+        return _row(submission, key, results, notes, f"could not be run: {error.strerror or error}")
+    notes += [f"cell {number}: {words}" for number, words in sorted(broken.items())]
+    return _row(submission, key, results, notes, None)
+
+
+def _grade_exercise(submission: Submission, exercise: Exercise, key: str, seconds: float,
+                    broken: dict[int, str]) -> list[Outcome]:
+    """Outcomes of one exercise. ``broken``: cells that failed; one that ended the worker is not run again."""
+    while True:
+        with Remote(seconds) as answers:
+            running = 0
+            try:
+                for cell in submission.cells_for(exercise.id):
+                    running = cell.number
+                    if not broken.get(running, "").startswith("stopped"):
+                        failed = answers.run(cell.source, f"<cell {cell.number}>")
+                        if failed:
+                            broken[running] = tidy(failed)
+            except WorkerEnded as end:
+                broken[running] = f"stopped: {end}"
+                continue
+            return run_checks(exercise, answers, key)
+
+
+def _row(submission: Submission | None, variant: str | None, results: dict[str, list[Outcome]], notes: list[str],
+         problem: str | None) -> Report:
+    exercises = exercise_set(submission.lesson).exercises if submission else ()
+    earned = {e.id: sum(o.earned for o in results.get(e.id, ())) for e in exercises}
+
+    def total(optional: bool, of: Callable[[Exercise], float]) -> float:
+        return float(sum(of(e) for e in exercises if e.optional == optional))
+
+    return {"lesson": submission.lesson if submission else None, "variant": variant,
+            "score": total(False, lambda e: earned[e.id]), "max": total(False, lambda e: e.points),
+            "bonus": total(True, lambda e: earned[e.id]), "bonus_max": total(True, lambda e: e.points),
+            "exercises": {e.id: {"earned": earned[e.id], "points": e.points, "optional": e.optional,
+                                 "checks": [asdict(o) for o in results.get(e.id, ())]} for e in exercises},
+            "notes": [tidy(note) for note in notes], "problem": tidy(problem) if problem else None}
+
+
+def as_csv(rows: list[Report]) -> str:
+    """One line per notebook, one column per exercise. A word that a spreadsheet would run as a formula is quoted."""
+    ids = sorted({id for row in rows for id in row["exercises"]})
+    plain = ["student", "file", "lesson", "variant", "score", "max", "bonus", "bonus_max"]
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([*plain, *ids, "problem", "notes"])
+    for row in rows:
+        points = [row["exercises"][id]["earned"] if id in row["exercises"] else None for id in ids]
+        values = (*(row[column] for column in plain), *points, row["problem"], "; ".join(row["notes"]))
+        writer.writerow([_cell(value) for value in values])
+    return text.getvalue()
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:g}"
+    text = "" if value is None else str(value)
+    return "'" + text if text.startswith(("=", "+", "-", "@")) else text
+
+
+def status(folder: str | Path | None = None, *, seconds: float = SECONDS) -> list[Report]:
+    """How far a learner is: one row per exercise, from the notebooks under ``folder`` (default: the lessons).
+
+    Rows: exercise, title, kind, minutes, points, earned (None where there is no notebook), problem.
+    """
+    rows = []
+    for exercises in map(exercise_set, numbers()):
+        path = Path(folder or lessons_dir()) / exercises.folder / FILE
+        graded = grade_notebook(path, None, seconds) if path.exists() else None
+        for e in exercises.exercises:
+            found = (graded or {"exercises": {}})["exercises"].get(e.id)
+            rows.append({"exercise": e.id, "title": e.title, "kind": e.kind, "minutes": e.minutes, "points": e.points,
+                         "earned": found["earned"] if found else None,
+                         "problem": graded["problem"] if graded else f"no notebook at {exercises.folder}/{FILE}"})
+    return rows
