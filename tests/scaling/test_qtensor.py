@@ -1,0 +1,82 @@
+"""QTensor: its size, its bytes, and that it refuses parts that do not fit."""
+
+import ml_dtypes
+import naive
+import numpy as np
+import pytest
+
+from minquant.scaling import QTensor, Scheme, quantize
+
+X = np.random.default_rng(0).normal(0, 1, (64, 256)).astype(np.float32)
+
+
+@pytest.mark.parametrize("scheme, bits", [
+    ("int4:g128", 4 + 16 / 128), ("int4:g128:asym", 4 + 20 / 128), ("int4:g32", 4.5), ("int4:g32:asym", 4.625),
+    ("int2:g32:asym", 2 + 18 / 32), ("int8:g32", 8.5), ("int3:g64", 3.25), ("q8_0", 8.5), ("q4_0", 4.5), ("bf16", 16),
+    ("fp16", 16), ("int8:channel", 8 + 32 / 256), ("int8:channel:asym", 8 + 40 / 256), ("fp4_e2m1:g32", 4.5),
+    ("int8:tensor", 8 + 32 / (64 * 256)), ("fp6_e2m3:channel", 6.125),
+])
+def test_true_size(scheme, bits):
+    q = quantize(X, scheme)
+    assert q.bits_per_weight == bits
+    assert q.nbytes == bits * X.size / 8
+    assert sum(part.nbytes for part in q.pack().values()) == q.nbytes
+    assert all(part.dtype == np.uint8 for part in q.pack().values())
+
+
+def test_odd_counts_fill_up_a_byte():
+    q = quantize(np.ones((1, 5)), "int3:channel:asym")
+    assert q.nbytes == 2 + 4 + 1 and q.bits_per_weight == 8 * 7 / 5
+    assert sum(part.nbytes for part in q.pack().values()) == 7
+
+
+@pytest.mark.parametrize("scheme", ["int4:g32", "int3:channel", "int4:g32:asym", "fp6_e3m2:tensor"])
+def test_parts_of_the_packed_tensor(scheme):
+    q = quantize(X, scheme)
+    parts, bits = q.pack(), q.scheme.bits
+    assert parts["codes"].tobytes() == naive.pack_bits(q.codes.reshape(-1), bits)
+    kind = "<f2" if q.scheme.granularity == "group" else "<f4"
+    np.testing.assert_array_equal(np.frombuffer(parts["scale"].tobytes(), kind), q.scale.reshape(-1))
+    assert ("zero_point" in parts) == (not q.scheme.symmetric)
+    if "zero_point" in parts:
+        assert parts["zero_point"].tobytes() == naive.pack_bits(q.zero_point.reshape(-1), bits)
+
+
+def test_a_plain_cast_packs_to_its_codes():
+    q = quantize(X, "bf16")
+    assert q.pack().keys() == {"codes"} and q.scale is None
+    assert q.pack()["codes"].tobytes() == X.astype(ml_dtypes.bfloat16).tobytes()
+
+
+def test_types_and_shapes():
+    shapes = {"int8:tensor": (), "int8:channel": (64, 1), "int8:token": (64, 1), "int4:g32": (64, 8), "q4_0": (64, 8)}
+    for scheme, shape in shapes.items():
+        q = quantize(X, scheme)
+        assert (q.shape, q.codes.shape, q.scale.shape, q.zero_point) == (X.shape, X.shape, shape, None)
+        assert q.codes.dtype == np.int8
+        assert q.scale.dtype == (np.float16 if len(shape) and shape[-1] > 1 else np.float32)
+    q = quantize(X, "int4:g32:asym")
+    assert q.codes.dtype == q.zero_point.dtype == np.uint8 and q.zero_point.shape == q.scale.shape
+    assert quantize(X, "fp8_e4m3:tensor").codes.dtype == np.uint8 and quantize(X, "fp16").codes.dtype == np.uint16
+
+
+def test_it_says_what_it_is():
+    assert repr(quantize(X, "int4:g128")) == "QTensor(int4:g128, shape (64, 256), 4.125 bits per weight)"
+
+
+@pytest.mark.parametrize("change, why", [
+    ({"codes": np.zeros((64, 256), np.uint8)}, "codes must be int8 .* got uint8"),
+    ({"codes": np.zeros((64, 128), np.int8)}, r"scale must be float16 of shape \(64, 4\), got float16 of shape \(64, 8\)"),
+    ({"codes": np.zeros((64, 250), np.int8)}, "group size 32 does not divide the last axis of length 250"),
+    ({"scale": np.zeros((64, 8), np.float32)}, "scale must be float16"),
+    ({"scale": np.zeros((64, 1), np.float16)}, r"scale must be float16 of shape \(64, 8\)"),
+    ({"scale": None}, "scale is missing"),
+    ({"zero_point": np.zeros((64, 8), np.uint8)}, "has no zero_point"),
+    ({"scheme": Scheme.parse("int4:g32:asym"), "codes": np.zeros((64, 256), np.uint8)}, "zero_point is missing"),
+    ({"scheme": Scheme.parse("bf16"), "codes": np.zeros((64, 256), np.uint16)}, "has no scale"),
+])
+def test_parts_that_do_not_fit(change, why):
+    q = quantize(X, "int4:g32")
+    parts = {"codes": q.codes, "scale": q.scale, "zero_point": q.zero_point, "scheme": q.scheme}
+    with pytest.raises(ValueError, match=why):
+        QTensor(**parts | change)
