@@ -8,7 +8,8 @@ How it works
     sources, drawn with the weights of MIXTURE. Hidden matrices are trained with Muon (Jordan et al. 2024,
     https://kellerjordan.github.io/posts/muon/), embeddings and gains with AdamW. The learning rate warms up, stays,
     and falls linearly to zero over the last DECAY of the tokens; the second half of that fall sees windows of 512.
-    The validation split is measured every EVERY steps; the weights with the best value are kept.
+    The validation split is measured every EVERY steps, with the windows trained on so far; the weights with the best
+    value are kept.
     A run is resumed from RUN_DIR/checkpoint.pt where there is one (our own file, never a stranger's).
 
 Written to RUN_DIR: ``model.safetensors`` (bf16, Hugging Face names), ``config.json``, ``tokenizer.json``, ``log.jsonl``.
@@ -225,7 +226,8 @@ def main() -> None:
         rate = min(1.0, (step + 1) / WARMUP, left)
         for optimizer, peak in ((muon, MUON_LR), (adam, ADAM_LR)):
             optimizer.param_groups[0]["lr"] = peak * rate
-        rows = batch(arrays, rng, 512 if left < 0.5 else 256)
+        context = 512 if left < 0.5 else 256
+        rows = batch(arrays, rng, context)
         loss = compute_loss(rows)
         loss.backward()
         nn.utils.clip_grad_norm_(model.parameters(), CLIP)
@@ -234,7 +236,7 @@ def main() -> None:
         running = loss.item() if running is None else 0.98 * running + 0.02 * loss.item()
         step, seconds = step + 1, resumed + time.perf_counter() - started
         if step % EVERY == 0 or step == steps:
-            value = bits_per_byte(model, arrays["validation"], validation_bytes)
+            value = bits_per_byte(model, arrays["validation"], validation_bytes, context)
             line = {"step": step, "tokens": step * BATCH_TOKENS, "seconds": round(seconds), "loss": round(running, 4),
                     "validation_bits_per_byte": round(value, 4)}
             print(line, flush=True)
