@@ -3,8 +3,8 @@
 How it works
     Three panels share their rows. *Size* is a bar: what a model of 0.8 billion
     weights takes. *Speed* is a bar with the spread of its repetitions and a mark
-    at the speed of light: the measured read bandwidth divided by the bytes of a
-    token, which no loop can beat unless bytes come from a cache. *Loss* is KL to
+    at the speed of light: the read bandwidth measured beside it divided by the
+    bytes of a token, which no loop can beat unless bytes come from a cache. *Loss* is KL to
     the float model on a logarithmic axis, where a bar would have no honest
     beginning: a dot with its standard error.
 
@@ -39,7 +39,7 @@ def draw(result: "LadderResult"):
         picture, (size, speed, loss) = plt.subplots(1, 3, sharey=True, layout="constrained", width_ratios=(5, 6, 6),
                                                     figsize=(9.6, 1.7 + 0.4 * len(rows)))
         _size(size, rows, places)
-        _speed(speed, rows, places, result.read_gb_per_s)
+        _speed(speed, rows, places)
         _loss(loss, rows, places)
         for axes in (size, speed, loss):
             axes.grid(True, axis="x", linewidth=0.6)
@@ -73,7 +73,7 @@ def _size(axes, rows: list[dict], places: range) -> None:
     axes.set(title="Size", xlabel="GB\n(at the 0.8b shape)", xlim=(0, 1.25 * max(gigabytes)))
 
 
-def _speed(axes, rows: list[dict], places: range, read_gb_per_s: float | None) -> None:
+def _speed(axes, rows: list[dict], places: range) -> None:
     """Bars with spreads, and the speed of light of each row."""
     timed = [(place, row) for place, row in zip(places, rows) if row["tokens_per_s"] is not None]
     for place, row in timed:
@@ -81,8 +81,8 @@ def _speed(axes, rows: list[dict], places: range, read_gb_per_s: float | None) -
         axes.barh(place, value, color=svg.GREEN, height=0.62)
         axes.errorbar(value, place, xerr=[[max(value - low, 0)], [max(high - value, 0)]], fmt="none", ecolor=svg.INK,
                       capsize=4, linewidth=1.5)
-    if read_gb_per_s and timed:
-        limits = [read_gb_per_s * 1e9 / row["bytes_per_token"] for _, row in timed]
+    if timed:
+        limits = [row["read_gb_per_s"] * 1e9 / row["bytes_per_token"] for _, row in timed]
         axes.plot(limits, [place for place, _ in timed], linestyle="none", marker="|", markersize=20,
                   markeredgewidth=2.5, color=svg.VERMILLION)
         ends = [max(limit, row["tokens_per_s_p90"]) for limit, (_, row) in zip(limits, timed)]
