@@ -1,0 +1,99 @@
+"""What the verbs' command lines share: the parser, list-valued flags and the flags of a recipe.
+
+Nothing here imports NumPy: a wrong command line is answered before anything heavy is loaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Callable, NoReturn
+
+RECIPE_FLAGS = {
+    "weights": "linear layers of the blocks, for example int4:g32",
+    "method": "how the codes of the weights are chosen",
+    "activations": "inputs of every linear layer, for example int8:token",
+    "kv": "cached keys and values, for example int8:token",
+    "attention": "queries, keys and probabilities inside attention, for example int8:token",
+    "head": "output matrix (with the embedding, when tied)",
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """An argument parser that refuses in one line and shows the defaults in its help."""
+
+    def __init__(self, verb: str, about: str):
+        super().__init__(prog=f"minquant {verb}", description=about, allow_abbrev=False,
+                         formatter_class=_Help, argument_default=None)
+
+    def error(self, message: str) -> NoReturn:
+        print(f"{self.prog}: {' '.join(message.split())} ({self.prog} --help lists the options)", file=sys.stderr)
+        raise SystemExit(2)
+
+    def add_json(self) -> None:
+        """The flag every verb that prints figures has."""
+        self.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
+
+    def add_recipe(self) -> None:
+        """The flags that spell a Recipe; without them everything stays in float."""
+        group = self.add_argument_group("recipe (every part left out stays in float)")
+        for flag, about in RECIPE_FLAGS.items():
+            group.add_argument(f"--{flag}", metavar="M" if flag == "method" else "SCHEME",
+                               default="rtn" if flag == "method" else None, help=about)
+
+
+class _Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
+    """Keeps the paragraphs of a description; adds a default to each flag that has one worth showing."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default in (None, False):
+            return action.help
+        if isinstance(action.default, (list, tuple)):
+            return f"{action.help} (default: {','.join(map(str, action.default))})"
+        return super()._get_help_string(action)
+
+
+def recipe_words(args: argparse.Namespace) -> dict[str, str]:
+    """The recipe flags that were given, as keyword arguments of ``minquant.Recipe``."""
+    given = {flag: getattr(args, flag) for flag in RECIPE_FLAGS if getattr(args, flag) is not None}
+    return {flag: value for flag, value in given.items() if value.lower() not in ("none", "float")}
+
+
+def names(text: str) -> list[str]:
+    """Value of a flag like ``--weights bf16,int8:channel``: the names, in order, as they were written."""
+    found = [piece.strip() for piece in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"{text!r} holds an empty name: write a list like bf16,int8:channel")
+    return found
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """Type of a flag that takes a whole number not below ``least``."""
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is too small: at least {least}")
+        return value
+    return parse
+
+
+def wholes(least: int) -> Callable[[str], list[int]]:
+    """Type of a flag that takes a list of whole numbers, like ``--context 128,1024``."""
+    one = whole(least)
+    return lambda text: [one(piece) for piece in names(text)]
+
+
+def number(low: float, high: float) -> Callable[[str], float]:
+    """Type of a flag that takes a number between ``low`` and ``high``, both included."""
+    def parse(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{text} is outside {low:g} to {high:g}")
+        return value
+    return parse

@@ -1,0 +1,50 @@
+"""Values of flags: what is read, and how a wrong one is refused."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from minquant.cli import arguments
+
+
+def test_recipe_flags_become_keywords_of_a_recipe():
+    parser = arguments.Parser("eval", "about")
+    parser.add_recipe()
+    assert arguments.recipe_words(parser.parse_args([])) == {"method": "rtn"}
+    args = parser.parse_args("--weights int4:g32 --kv int8:token --attention none --head float".split())
+    assert arguments.recipe_words(args) == {"weights": "int4:g32", "method": "rtn", "kv": "int8:token"}
+
+
+def test_recipe_flags_are_the_fields_of_recipe():
+    import dataclasses
+
+    from minquant import Recipe
+
+    assert set(arguments.RECIPE_FLAGS) == {f.name for f in dataclasses.fields(Recipe)} - {"skip"}
+
+
+def test_names_keep_their_order_and_spelling():
+    assert arguments.names("bf16, int8:channel,int4:g32") == ["bf16", "int8:channel", "int4:g32"]
+
+
+@pytest.mark.parametrize("parse, text, said", [
+    (arguments.names, "bf16,,int8", "empty name"), (arguments.names, "", "empty name"),
+    (arguments.whole(1), "two", "'two' is not a whole number"), (arguments.whole(1), "0", "at least 1"),
+    (arguments.wholes(1), "128,-1", "at least 1"), (arguments.number(0, 1), "1.5", "outside 0 to 1"),
+    (arguments.number(0, 1), "nan", "outside"), (arguments.number(0, 1), "x", "not a number"),
+])
+def test_a_wrong_value_is_refused_in_words(parse, text, said):
+    with pytest.raises(argparse.ArgumentTypeError, match=said):
+        parse(text)
+
+
+@pytest.mark.parametrize("words, said", [
+    (["decode", "--threads", "0"], "at least 1"), (["decode", "--context", "x"], "not a whole number"),
+    (["ladder", "--repetitions", "0"], "at least 1"), (["generate", "--top-p", "2"], "outside 0 to 1"),
+    (["generate", "--temperature", "-1"], "outside 0 to 10"), (["ladder", "--json", "--markdown"], "not allowed with"),
+    (["lab", "--port", "0"], "at least 1"), (["eval", "a", "b"], "unrecognized arguments: b"),
+])
+def test_wrong_command_lines(refused, words, said):
+    assert said in refused(*words)

@@ -1,0 +1,91 @@
+"""``minquant decode``: one row per combination, names as given, and the keys that others read."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import minquant.benchmark
+
+KEYS = {"weights", "kv", "threads", "context", "shape", "bytes_per_token", "speedup_over_bf16"} | {
+    f"{key}{end}" for key in ("tokens_per_s", "gb_per_s", "share_of_read") for end in ("", "_p10", "_p90")}
+
+
+def row(weights: str, kv: str, context: int, threads: int) -> dict:
+    figures = {"tokens_per_s": 100.0, "gb_per_s": 20.0, "read_gb_per_s": 25.0 * threads, "share_of_read": 0.8,
+               "speedup_over_bf16": 2.0 if weights != "bf16" else 1.0}
+    return {"shape": "model", "weights": weights, "kv": kv, "context": context, "threads": threads, "repetitions": 3,
+            "nbytes": 1, "bytes_per_token": 2, "warning": f"small beside {threads}" if weights == "int4:g32" else None,
+            **{f"{key}{end}": value for key, value in figures.items() for end in ("", "_p10", "_p90")}}
+
+
+@pytest.fixture
+def asked(monkeypatch) -> dict:
+    """Nothing is measured; what was asked for is kept here."""
+    seen = {}
+
+    def measure(shape, weights, kv, context, threads, progress, **settings):
+        seen.update(shape=shape, threads=threads, **settings)
+        return [row(w, k, c, t) for w in weights for k in kv for c in context for t in threads or [4]]
+
+    monkeypatch.setattr(minquant.benchmark, "measure_decode", measure)
+    monkeypatch.setattr(minquant.benchmark, "machine", lambda: {"cpu": "a processor"})
+    return seen
+
+
+def test_one_row_per_combination_with_the_names_as_given(command, asked):
+    done = command("decode", "--shape", "0.6b", "--weights", "bf16,q8_0,int4:g32", "--kv", "bf16", "--context", "16,128",
+                   "--threads", "1,2", "--repetitions", 3, "--json")
+    assert done.code == 0 and done.err == ""
+    report = json.loads(done.out)
+    assert set(report) == {"machine", "read_gb_per_s", "rows"}
+    got = [(r["weights"], r["kv"], r["context"], r["threads"], r["shape"]) for r in report["rows"]]
+    assert got == [(w, "bf16", c, t, "0.6b") for w in ("bf16", "q8_0", "int4:g32") for c in (16, 128) for t in (1, 2)]
+    assert all(KEYS <= set(r) for r in report["rows"])
+    assert report["read_gb_per_s"] == 50.0, "of the rows with the most threads"
+    assert asked == {"shape": "0.6b", "threads": [1, 2], "repetitions": 3}
+
+
+def test_defaults_are_all_threads_bf16_cache_and_128_tokens(command, asked):
+    rows = json.loads(command("decode", "--json").out)["rows"]
+    assert asked == {"shape": "0.1b", "threads": None}
+    assert {(r["kv"], r["context"], r["shape"]) for r in rows} == {("bf16", 128, "0.1b")}
+    assert [r["weights"] for r in rows] == ["bf16", "fp8_e4m3:channel", "int8:channel", "int4:g32"]
+
+
+def test_the_table_prints_speed_beside_bandwidth_and_each_warning_once(command, asked):
+    text = command("decode", "--threads", "1,1").out
+    assert "a processor; 0.1b model, batch 1, medians of 3 rounds" in text
+    assert text.count("100 (20.0)") == 8 and "80%" in text and "2.00x" in text
+    assert text.count("int4:g32: small beside 1") == 1
+
+
+def test_a_checkpoint_is_loaded_and_named_as_given(command, asked, checkpoint):
+    report = json.loads(command("decode", "--shape", checkpoint, "--json").out)
+    assert asked["shape"].config.hidden == 64 and report["rows"][0]["shape"] == checkpoint
+
+
+@pytest.mark.parametrize("words, said", [
+    (["--shape", "7b"], "choose one of tiny, 0.1b, 0.6b, 0.8b"),
+    (["--weights", "int3:g32"], "no kernel for 'int3:g32'"),
+    (["--weights", "int9"], "unknown scheme 'int9'"),
+    (["--kv", "int8:token"], "cache in 'int8:token'"),
+    (["--threads", "4096"], "4096 threads"),
+    (["--weights", "bf16,bf16"], "each once"),
+])
+def test_what_cannot_be_measured_is_refused_in_one_line(command, words, said):
+    words = words if "--shape" in words else ["--shape", "tiny", *words]
+    done = command("decode", *words)
+    assert (done.code, done.out) == (2, "") and said in done.err.splitlines()[-1], done
+
+
+@pytest.mark.needs_jit
+def test_a_real_measurement_of_a_small_model(command):
+    done = command("decode", "--shape", "tiny", "--weights", "bf16,int4:g32", "--context", "8", "--threads", "1",
+                   "--repetitions", 1, "--json")
+    assert done.code == 0
+    for got in json.loads(done.out)["rows"]:
+        assert KEYS <= set(got) and got["shape"] == "tiny" and got["tokens_per_s"] > 0
+        assert got["gb_per_s"] == pytest.approx(got["tokens_per_s"] * got["bytes_per_token"] / 1e9)
+        assert got["warning"], "a model of a few megabytes lies in any cache"

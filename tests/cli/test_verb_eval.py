@@ -1,0 +1,79 @@
+"""``minquant eval`` on a very small model: the JSON agrees with the functions, and what is wrong is named."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from minquant import Recipe, load
+from minquant.evaluation import evaluate, heldout_tokens
+
+KEYS = {"perplexity", "perplexity_stderr", "bits_per_byte", "kl", "kl_stderr", "top1_agreement", "bits_per_weight"}
+SHORT = ("--limit-bytes", "400")
+
+
+def test_without_flags_it_is_the_float_model(command, checkpoint):
+    done = command("eval", checkpoint, "--json", *SHORT)
+    assert done.code == 0 and done.err == ""
+    got = json.loads(done.out)
+    assert KEYS <= set(got)
+    assert (got["kl"], got["top1_agreement"], got["bits_per_weight"], got["checkpoint"]) == (0, 1, 16, checkpoint)
+    model = load(checkpoint)
+    ref = evaluate(model, model, heldout_tokens(model, limit_bytes=400))
+    assert got["perplexity"] == pytest.approx(ref.perplexity) and ref.kl == 0 and ref.top1_agreement == 1
+
+
+def test_every_flag_reaches_the_recipe(command, checkpoint):
+    recipe = {"weights": "int4:g32", "activations": "int8:token", "kv": "int4:token", "attention": "int8:token",
+              "head": "int8:channel", "method": "rtn"}
+    flags = [word for part, scheme in recipe.items() for word in (f"--{part}", scheme)]
+    got = json.loads(command("eval", checkpoint, "--json", *SHORT, "--context", 32, *flags).out)
+    assert got["recipe"] == recipe and got["context"] == 32
+    model = load(checkpoint)
+    ref = evaluate(model.quantize(Recipe(**recipe)), model, heldout_tokens(model, limit_bytes=400), context=32)
+    for key in KEYS:
+        assert got[key] == pytest.approx(getattr(ref, key)), key
+    assert got["kl"] > 0
+
+
+def test_the_report_for_people_holds_the_same_figures(command, checkpoint):
+    words = ("eval", checkpoint, *SHORT, "--weights", "int2:g32")
+    got, text = json.loads(command(*words, "--json").out), command(*words).out
+    assert "weights int2:g32" in text and f"{got['kl']:.3g} ± {got['kl_stderr']:.2g}" in text
+    assert f"{got['perplexity']:.4g} ± {got['perplexity_stderr']:.2g}" in text
+
+
+@pytest.mark.parametrize("flags, said", [
+    (["--weights", "int9:channel"], "recipe, weights: unknown scheme 'int9:channel'"),
+    (["--method", "magic"], "'magic' is unknown"),
+    (["--kv", "int8:tensor"], "int8:token"),
+    (["--weights", "int4:g48"], "48"),
+    (["--context", "65"], "longer than the 64 tokens"),
+    (["--limit-bytes", "0"], "at least 1"),
+])
+def test_a_recipe_that_cannot_be_is_refused_in_one_line(refused, checkpoint, flags, said):
+    assert said in refused("eval", checkpoint, *SHORT, *flags)
+
+
+def test_a_missing_checkpoint_is_named(refused, tmp_path):
+    assert "nowhere" in refused("eval", tmp_path / "nowhere")
+    assert "config.json" in refused("eval", tmp_path)
+
+
+def test_a_model_without_a_tokenizer_cannot_read_the_text(refused, checkpoint, tmp_path):
+    from shutil import copytree
+
+    folder = copytree(checkpoint, tmp_path / "copy")
+    (folder / "tokenizer.json").unlink()
+    assert "tokenizer" in refused("eval", folder)
+    assert "tokenizer" in refused("generate", folder)
+
+
+def test_a_truncated_checkpoint_is_refused(refused, checkpoint, tmp_path):
+    from shutil import copytree
+
+    folder = copytree(checkpoint, tmp_path / "copy")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert "model.safetensors" in refused("eval", folder)
