@@ -31,7 +31,7 @@ def float_value(code: int, exponent_bits: int, mantissa_bits: int, specials: str
 
 
 def nearest_float_code(x: float, exponent_bits: int, mantissa_bits: int, specials: str) -> int:
-    """Code of the value nearest to a finite x, found by trying all: ties to the even code, saturating, x's sign kept."""
+    """Code of the value nearest to a finite x, found by trying all: ties to the even code, the sign kept."""
     sign_bit = 1 << exponent_bits + mantissa_bits
     best, best_distance = 0, math.inf
     for code in range(sign_bit):

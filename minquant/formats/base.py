@@ -45,7 +45,10 @@ class Format(ABC):
 
     @abstractmethod
     def round(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-        """``decode(encode(x))`` for finite x without the detour through codes: float32, into out if given (may be x)."""
+        """``decode(encode(x))`` for finite x, without the detour through codes: float32, into out if given.
+
+        out may be x itself; a new array otherwise.
+        """
 
     @cached_property
     def codes(self) -> np.ndarray:

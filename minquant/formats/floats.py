@@ -21,8 +21,8 @@ round twice and sometimes end one code off. Finite input beyond the maximum satu
 Infinity stays infinity where the format has one and saturates where it has none; NaN stays NaN (one quiet pattern
 per sign) and raises where the format has none.
 
-Sources: IEEE 754-2019 section 3; OCP 8-bit Floating Point Specification (OFP8) rev 1.0; OCP Microscaling Formats
-(MX) v1.0 section 5.3 for fp6 and fp4. We take OFP8's saturating mode for finite input.
+Sources: IEEE 754-2019 (binary16); OCP 8-bit Floating Point Specification (OFP8) 1.0; OCP Microscaling Formats (MX)
+Specification 1.0 for fp6 and fp4. Where OFP8 leaves a choice for finite values too large, we saturate.
 
 What we leave out: stochastic rounding, NaN payloads, the "fnuz" variants without negative zero.
 """
@@ -193,7 +193,7 @@ class FloatFormat(Format):
         out = np.empty(x.shape, np.float32) if out is None else out
         values = np.atleast_1d(x.clip(np.float32(-self.max), np.float32(self.max), out=out))  # a view of out
         bits = values.view(np.uint32)
-        if self.exponent_bits == 8:  # float32 cannot hold the steps at its own lower end: round the bits, as encode does
+        if self.exponent_bits == 8:  # float32 cannot hold the steps at its own lower end: round bits, as encode does
             drop = np.uint32(_MANTISSA32 - self.mantissa_bits)
             bits += (bits >> drop & np.uint32(1)) + np.uint32((1 << int(drop) - 1) - 1)
             bits &= np.uint32(0xFFFFFFFF) << drop

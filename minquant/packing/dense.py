@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 _WORD = np.dtype("<u8")  # little-endian whatever the machine: byte 0 holds the lowest bits
-_PIECE = 1 << 17  # codes worked on at a time, which stay in a core's cache; a multiple of 8, so pieces end on whole bytes
+_PIECE = 1 << 17  # codes worked on at a time: they stay in a core's cache, and being 8 x n they end on a whole byte
 
 
 def pack_bits(codes: np.ndarray, bits: int) -> np.ndarray:

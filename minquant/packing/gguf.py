@@ -20,8 +20,10 @@ d is rounded to float16, so the stored scale and the one used for rounding diffe
 The odd sign makes the largest value land exactly on -8, the one code without a partner. Q4_0 stores code + 8.
 
 Source: ggml, ``src/ggml-quants.c`` (quantize_row_q8_0_ref, quantize_row_q4_0_ref) and ``src/ggml-common.h``
-(block_q8_0, block_q4_0); the ``gguf`` Python package agrees byte for byte, see tests/packing. One difference: where d
-is too large for float16 ggml writes infinity, we write the largest float16, 65504.
+(block_q8_0, block_q4_0). The ``gguf`` Python package gives the same bytes, see tests/packing. (A compiler that fuses
+``x * (1/d) + 8.5`` into one operation rounds once where the C text, the package and we round twice: rare ties differ.)
+We differ at the ends of float: where d is beyond float16 ggml writes infinity, we write 65504; where d is so small that
+1/d is infinite its codes are undefined, ours are 0.
 
 What we leave out: Q4_1, Q5_0, the K-quants, and the file around the blocks.
 """
@@ -47,6 +49,7 @@ class BlockType:
 
     @property
     def bits_per_weight(self) -> float:
+        """Scale counted."""
         return 8 * self.nbytes / self.elements
 
 

@@ -2,9 +2,11 @@
 
     >>> import numpy as np
     >>> from minquant.scaling import quantize
-    >>> q = quantize(np.array([[0.0, 0.5, -1.0, 3.5]]), "int4:channel")
-    >>> q.codes, q.scale, q.dequantize()
-    (array([[ 0,  1, -2,  7]], dtype=int8), array([[0.5]], dtype=float32), array([[ 0. ,  0.5, -1. ,  3.5]], dtype=float32))
+    >>> q = quantize(np.array([[0.0, 0.6, -1.0, 3.5]]), "int4:channel")
+    >>> q.codes, q.scale
+    (array([[ 0,  1, -2,  7]], dtype=int8), array([[0.5]], dtype=float32))
+    >>> q.dequantize()
+    array([[ 0. ,  0.5, -1. ,  3.5]], dtype=float32)
 
     scheme.py      the string that says it all: "int4:g32:asym"
     grids.py       from a block of numbers to a scale and a zero point, and from there to codes

@@ -20,8 +20,11 @@ gives NaN, infinity or a division by zero.
 
 **The search** (calibrators "mse" and "l2") shrinks the range: p = 1, 0.99, ... 0.21 of its full size, and keeps the p
 with the smallest sum of |error|^2.4 (or |error|^2); a later p must be strictly better. Clipping a few large values
-costs less than coarse steps for all others. Source: the GPTQ authors' code, quant.py, Quantizer.find_params with
-mse=True (norm 2.4, grid 100, maxshrink 0.8); that its name says "mse" while its power is 2.4 is theirs.
+costs less than coarse steps for all others. Source: the GPTQ authors' code, quant.py, find_params with mse=True (norm
+2.4, grid 100, maxshrink 0.8); "mse" for a power of 2.4 is their name. Their symmetric grid has a code more below zero;
+ours is the restricted one. The stored scale is searched here too, so what is compared is what will be kept.
+
+What we leave out: percentile and entropy calibration, exponents shared by a block (MX, NVFP4), code books (NF4).
 """
 
 from __future__ import annotations
@@ -43,8 +46,10 @@ def range_of(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def grid_for(low: np.ndarray, high: np.ndarray, scheme: Scheme) -> tuple[np.ndarray, np.ndarray | None]:
-    """Scale (n, 1), in the type it is stored in, and zero point (n, 1) float32, or None, of the grid that spans
-    low .. high. Both are finite and the range contains 0."""
+    """Scale (n, 1), in the type it is stored in, and zero point (n, 1), float32 or None.
+
+    low, high   (n, 1) float32, finite: the range the grid spans; it contains 0
+    """
     zeros = low == high
     if scheme.symmetric:
         largest = scheme.code_range[1] if scheme.is_integer else scheme.format.max
@@ -62,7 +67,9 @@ def grid_for(low: np.ndarray, high: np.ndarray, scheme: Scheme) -> tuple[np.ndar
 def stored(scale: np.ndarray, zeros: np.ndarray, dtype: np.dtype, largest_code: float) -> np.ndarray:
     """A float32 scale as it is kept: rounded to dtype and held inside it, 1 where a block is all zeros."""
     limits = np.finfo(dtype)
-    top = limits.max if dtype == np.float16 else limits.max / np.float32(largest_code + 1)  # code * scale stays finite
+    top = limits.max
+    if dtype == np.float32:  # code * scale must stay finite; in float16 it does anyway
+        top = top / np.float32(largest_code + 1)
     kept = np.minimum(scale, top).astype(dtype)
     np.maximum(kept, limits.smallest_subnormal, out=kept)
     kept[zeros] = 1
@@ -71,7 +78,8 @@ def stored(scale: np.ndarray, zeros: np.ndarray, dtype: np.dtype, largest_code: 
 
 def snap(blocks: np.ndarray, scale: np.ndarray, zero: np.ndarray | None, scheme: Scheme,
          out: np.ndarray | None = None) -> np.ndarray:
-    """Blocks divided by the scale and rounded: float32, codes of integers, values of float formats; into out if given."""
+    """Blocks divided by the scale and rounded, float32: codes of integers, values of float formats. Into out if given.
+    """
     out = np.divide(blocks, scale, out=out)
     if not scheme.is_integer:
         return scheme.format.round(out, out=out)
@@ -90,7 +98,8 @@ def unsnap(snapped: np.ndarray, scale: np.ndarray, zero: np.ndarray | None) -> n
     return snapped
 
 
-def search(blocks: np.ndarray, low: np.ndarray, high: np.ndarray, scheme: Scheme) -> tuple[np.ndarray, np.ndarray | None]:
+def search(blocks: np.ndarray, low: np.ndarray, high: np.ndarray,
+           scheme: Scheme) -> tuple[np.ndarray, np.ndarray | None]:
     """The grid over p * low .. p * high with the smallest error: the best p of 80 for every block on its own."""
     power = np.float32(_POWERS[scheme.calibrator])
     scale, zero = grid_for(low, high, scheme)

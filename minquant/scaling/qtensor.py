@@ -83,11 +83,12 @@ class QTensor:
         """
         if self.scheme.preset:
             return {"blocks": packing.gguf.pack_blocks(self.scale, self.codes, self.scheme.preset.upper())}
-        parts = {"codes": _bytes(self.codes) if self.scheme.bits == 16 else packing.pack_bits(self.codes, self.scheme.bits)}
+        bits = self.scheme.bits
+        parts = {"codes": _bytes(self.codes) if bits == 16 else packing.pack_bits(self.codes, bits)}
         if self.scale is not None:
             parts["scale"] = _bytes(self.scale)
         if self.zero_point is not None:
-            parts["zero_point"] = packing.pack_bits(self.zero_point, self.scheme.bits)
+            parts["zero_point"] = packing.pack_bits(self.zero_point, bits)
         return parts
 
     def __repr__(self) -> str:

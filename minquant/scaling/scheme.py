@@ -86,6 +86,7 @@ class Scheme:
 
     @property
     def is_integer(self) -> bool:
+        """Whether codes are integers on an even grid, rather than codes of a float format."""
         return isinstance(self.format, IntFormat)
 
     @property
@@ -113,7 +114,9 @@ class Scheme:
         return -qmax - self.full_range, qmax
 
     def scale_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        """Shape of the scales of a tensor: tensor ``()``, channel and token ``(rows..., 1)``, group ``(rows..., groups)``.
+        """Shape of the scales of a tensor of this shape.
+
+        Tensor: ``()``; channel and token: ``(rows..., 1)``; group: ``(rows..., groups)``.
 
         Raises ValueError if the tensor has no axis, or the group size does not divide the last one.
         """

@@ -56,7 +56,8 @@ def test_decoding_equals_the_gguf_package(type):
 @given(data=st.data())
 def test_one_block_by_hand(type, data):
     values = st.floats(-100, 100, width=32) | st.integers(-9, 9).map(float)
-    x = data.draw(arrays.arrays(np.float32, 32, elements=values))
+    x = data.draw(arrays.arrays(np.float32, 32, elements=values)) + np.float32(0)  # of a block of -0.0 C and the
+    # package make different bytes; the test above holds us to the package
     if 0 < np.abs(x).max() < 1e-30:
         x[:] = 0  # 1/d overflows: ggml's result is undefined there, ours is tested below
     with np.errstate(all="ignore"):

@@ -66,7 +66,7 @@ def test_it_says_what_it_is():
 
 @pytest.mark.parametrize("change, why", [
     ({"codes": np.zeros((64, 256), np.uint8)}, "codes must be int8 .* got uint8"),
-    ({"codes": np.zeros((64, 128), np.int8)}, r"scale must be float16 of shape \(64, 4\), got float16 of shape \(64, 8\)"),
+    ({"codes": np.zeros((64, 128), np.int8)}, r"scale must be float16 of shape \(64, 4\), got float16 .* \(64, 8\)"),
     ({"codes": np.zeros((64, 250), np.int8)}, "group size 32 does not divide the last axis of length 250"),
     ({"scale": np.zeros((64, 8), np.float32)}, "scale must be float16"),
     ({"scale": np.zeros((64, 1), np.float16)}, r"scale must be float16 of shape \(64, 8\)"),

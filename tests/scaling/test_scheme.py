@@ -35,7 +35,8 @@ def test_options_in_any_order():
 
 def test_the_parts():
     s = Scheme.parse("int4:g32:asym:mse")
-    assert (s.format.name, s.granularity, s.group_size, s.symmetric, s.calibrator) == ("int4", "group", 32, False, "mse")
+    assert (s.format.name, s.granularity, s.group_size) == ("int4", "group", 32)
+    assert (s.symmetric, s.calibrator, s.full_range, s.preset) == (False, "mse", False, "")
     assert (s.bits, s.code_range, s.code_dtype.name, s.scale_dtype.name) == (4, (0, 15), "uint8", "float16")
     s = Scheme("int8", "channel")
     assert s == Scheme.parse("int8:channel") and s.is_integer and s.code_range == (-127, 127)
