@@ -23,6 +23,7 @@ class KVCache:
 
     Attributes:
         keys, values: float32 arrays (layers, kv_heads, capacity, head_dim).
+        capacity: most tokens it can hold.
         length: number of tokens stored in every layer.
     """
 

@@ -20,7 +20,7 @@ from typing import Callable
 
 import numpy as np
 
-QUERY_BLOCK = 256  # queries whose scores are in memory at once: H * 256 * S floats instead of H * T * S
+QUERY_BLOCK = 128  # queries whose scores are in memory at once: H * 128 * S floats instead of H * T * S
 
 
 def linear(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -46,8 +46,10 @@ def swiglu(gate: np.ndarray, up: np.ndarray) -> np.ndarray:
 
 def softmax(scores: np.ndarray) -> np.ndarray:
     """Softmax over the last axis; the row maximum is taken off first, so that exp never overflows."""
-    e = np.exp(scores - scores.max(axis=-1, keepdims=True))  # (..., S)
-    return e / e.sum(axis=-1, keepdims=True)  # (..., S)
+    e = scores - scores.max(axis=-1, keepdims=True)  # (..., S)
+    np.exp(e, out=e)
+    e /= e.sum(axis=-1, keepdims=True)
+    return e
 
 
 def rope_angles(positions: np.ndarray, head_dim: int, theta: float) -> tuple[np.ndarray, np.ndarray]:

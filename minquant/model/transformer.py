@@ -80,9 +80,10 @@ class Transformer:
         Args:
             tokens: T token numbers.
             cache: where earlier tokens are remembered; these T follow them and are stored in it.
-            tap: called as ``tap(name, x)`` with the unrounded input x (T, in) of every linear layer, under the name of
-                its weight; and, under ``model.layers.N.self_attn.q`` (and ``.k``, ``.v``), with the heads that
-                attention multiplies, (heads, T, head_dim), q and k after RoPE. The arrays are not to be changed.
+            tap: called as ``tap(name, x)`` with the unrounded input x (T, in) of every linear layer, the output matrix
+                included, under the name of its weight; and, under ``model.layers.N.self_attn.q`` (and ``.k``,
+                ``.v``), with the heads that attention multiplies, (heads, T, head_dim), q and k after RoPE, unrounded.
+                The arrays are not to be changed.
             prefill: attend to these tokens' own keys and values in float, though they are stored in the cache format.
             last_only: compute the scores after the last token alone.
 
@@ -125,6 +126,11 @@ class Transformer:
     def bits_per_weight(self) -> float:
         """Bits of storage per weight over the whole model, scales and the parts left in float counted."""
         return 8 * self.nbytes / self.config.parameters
+
+    def __repr__(self) -> str:
+        c = self.config
+        return (f"Transformer({c.layers} layers, hidden {c.hidden}, vocabulary {c.vocab_size}, "
+                f"{c.parameters:,} weights at {self.bits_per_weight:.4g} bits)")
 
     # ---- the parts, in the order they run
 
@@ -169,6 +175,7 @@ class Transformer:
         stored = cache.store(layer, k, v)
         if not prefill:
             return stored
+        # These tokens' own are still at hand unrounded; what came before them is only there as it was stored.
         return tuple(np.concatenate((old[:, :cache.length], new), axis=1) for old, new in zip(stored, (k, v)))
 
     def _feed_forward(self, name: str, x: np.ndarray, tap: Tap | None) -> np.ndarray:

@@ -194,6 +194,11 @@ def test_a_float_model_is_counted_as_bf16(small):
     assert small.bits_per_weight == 16
 
 
+def test_a_model_says_what_it_is(small):
+    model = small.quantize(Recipe(weights="bf16"))
+    assert repr(model) == "Transformer(2 layers, hidden 16, vocabulary 19, 4,736 weights at 16 bits)"
+
+
 def test_bits_per_weight_counts_scales_and_what_stays_in_float(small):
     model = small.quantize(Recipe(weights="int4:g8", skip="down_proj"))
     names = [n for n in linear_names(SMALL) if "down_proj" not in n]
