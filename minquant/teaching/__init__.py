@@ -1,15 +1,16 @@
 """How the course shows things: the roof of the package, used by the lessons.
 
-    widgets.py      explore(draw, **sliders): one drawing function, a few sliders, and a still picture beneath
-    svg.py          a small drawing that turns into SVG text
-    one_weight.py   the weight of the tiny model that is followed through the course
-    bits.py         bits as labelled boxes
-    stepper.py      the format stepper of lesson 01
-    pictures.py     drawings of ideas;  figures.py: measured points, with matplotlib
-    predictions.py  predict(): a number written down before it is measured
-    ledger.py       the claim ledger: claim, prediction, measurement, verdict
-    quizzes.py      quiz(): three questions that explain;  questions/: their texts, one file a lesson
-    exercises/      specs, variants, checks and grading of the exercises
+    widgets.py         explore(draw, **sliders): one drawing function, a few sliders, and a still picture beneath
+    svg.py             a small drawing that turns into SVG text
+    one_weight.py      the weight of the tiny model that is followed through the course
+    bits.py            bits as labelled boxes
+    format_stepper.py  the format stepper of lesson 01
+    pictures.py        drawings of ideas;  figures.py: measured points, with matplotlib
+    sentences.py       sentences made from measurements
+    predictions.py     predict(): a number written down before it is measured
+    ledger.py          the claim ledger: claim, prediction, measurement, verdict
+    quizzes.py         quiz(): three questions that explain;  questions/: their texts, one file a lesson
+    exercises/         specs, variants, checks and grading of the exercises
 
 Names are imported when they are first used, so the command line can reach the
 exercises without loading Jupyter.
@@ -18,8 +19,10 @@ exercises without loading Jupyter.
 from importlib import import_module as _import_module
 
 _NAMES = {"explore": "widgets", "show_still": "widgets", "predict": "predictions", "recall": "predictions",
-          "compare": "predictions", "stepper": "stepper", "format_card": "stepper", "quiz": "quizzes"}
-_MODULES = ("bits", "exercises", "figures", "ledger", "one_weight", "pictures", "predictions", "quizzes", "svg", "widgets")
+          "compare": "predictions", "stepper": "format_stepper", "format_card": "format_stepper", "quiz": "quizzes",
+          "steadiness": "sentences"}
+_MODULES = ("bits", "exercises", "figures", "ledger", "one_weight", "pictures", "predictions", "quizzes",
+            "sentences", "svg", "widgets")
 
 __all__ = [*_NAMES, *_MODULES]
 

@@ -45,10 +45,10 @@ def probability_bars(pieces: Sequence[str], probabilities: Sequence[float], titl
     drawing.text(14, 24, title, bold=True)
     longest = max(probabilities)
     for row, (piece, probability) in enumerate(zip(pieces, probabilities)):
-        y = 40 + 30 * row
+        y, width = 40 + 30 * row, round(470 * probability / longest)  # whole pixels: the same picture on every machine
         drawing.text(150, y + 16, repr(piece), anchor="end", mono=True)
-        drawing.rect(162, y, 470 * probability / longest, 22, fill=svg.SKY)
-        drawing.text(170 + 470 * probability / longest, y + 16, f"{probability:.1%}")
+        drawing.rect(162, y, width, 22, fill=svg.SKY)
+        drawing.text(170 + width, y + 16, f"{probability:.0%}")
     return str(drawing)
 
 

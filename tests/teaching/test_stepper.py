@@ -6,7 +6,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
-from minquant.teaching import stepper
+from minquant.teaching import format_stepper as stepper
 from minquant.teaching.one_weight import OneWeight
 from tests.teaching.rows import LADDER
 

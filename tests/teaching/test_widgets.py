@@ -103,3 +103,13 @@ def test_a_control_it_cannot_make_is_named(wanted):
 def test_what_is_not_a_picture_is_refused(picture, shown):
     with pytest.raises(ValueError, match="SVG text"):
         widgets.explore(lambda level: picture, level=(0, 1))
+
+
+def test_names_of_the_teaching_package_are_what_they_say():
+    """A name handed out by the package is never the module that happens to bear it."""
+    import types
+
+    import minquant.teaching as teaching
+    for name, module in teaching._NAMES.items():
+        assert callable(getattr(teaching, name)) and name != module, name
+    assert all(isinstance(getattr(teaching, name), types.ModuleType) for name in teaching._MODULES)
