@@ -62,7 +62,7 @@ def check_text(model: Transformer, tokens: Any, context: int | None, stride: int
     if least > 1 and not isinstance(tokens, (str, bytes)) and np.size(tokens) < least:
         raise ValueError(f"{np.size(tokens)} tokens leave nothing to score: the first is only read, every later one is "
                          f"scored; give at least {least}, the first of them 0 where the text starts")
-    tokens = check_tokens(tokens, model.config.vocab_size, np.size(tokens))  # (N,)
+    tokens = check_tokens(tokens, model.config.vocab_size)  # (N,)
     context = _whole("context", model.config.context if context is None else context)
     if context > model.config.context:
         raise ValueError(f"context {context} is longer than the {model.config.context} tokens this model reads at once")
