@@ -1,10 +1,10 @@
 """Grading: a folder of notebooks in, one CSV and one JSON out. nbgrader is not needed.
 
 How it works
-    For every exercise of a submission a fresh worker runs the learner's cells above its check; then the package's own
-    checks ask the worker (``remote.Remote``). What a notebook prints, edits or deletes cannot reach them, and what it
-    breaks is broken for itself. A cell that never ends is killed, remembered, and left out from then on, so that it
-    costs one time limit and not one per exercise.
+    A worker runs the learner's cells above the check of an exercise; then the package's own checks ask the worker
+    (``remote.Remote``); then it runs on to the next. What a notebook prints, edits or deletes cannot reach the checks.
+    Where an answer ends the worker (no time left, a crash), the next exercise gets a new one, in which the cells run
+    again; a cell that ended one is left out from then on, so it costs one time limit and not one per exercise.
 
     Rows are in the order of the file names, without dates or durations: the same folder gives the same bytes.
 
@@ -68,34 +68,61 @@ def grade_notebook(path: Path, variant: str | None = None, seconds: float = SECO
     key, notes = variant or submission.variant, submission.notes()
     if key != submission.variant:
         notes.append(f"the notebook says key {submission.variant!r}; it was graded under {key!r}")
-    broken: dict[int, str] = {}
     results = {}
-    try:
-        for exercise in exercise_set(submission.lesson).exercises:
-            results[exercise.id] = _grade_exercise(submission, exercise, key, seconds, broken)
-    except OSError as error:  # no process could be started: this notebook's problem, not the batch's
-        return _row(submission, key, results, notes, f"could not be run: {error.strerror or error}")
-    notes += [f"cell {number}: {words}" for number, words in sorted(broken.items())]
+    with _Session(submission, seconds) as session:
+        try:
+            for exercise in exercise_set(submission.lesson).exercises:
+                results[exercise.id] = run_checks(exercise, session.at(exercise.id), key)
+        except OSError as error:  # no process could be started: this notebook's problem, not the batch's
+            return _row(submission, key, results, notes, f"could not be run: {error.strerror or error}")
+    notes += [f"cell {number}: {words}" for number, words in sorted(session.broken.items())]
     return _row(submission, key, results, notes, None)
 
 
-def _grade_exercise(submission: Submission, exercise: Exercise, key: str, seconds: float,
-                    broken: dict[int, str]) -> list[Outcome]:
-    """Outcomes of one exercise. ``broken``: cells that failed; one that ended the worker is not run again."""
-    while True:
-        with Remote(seconds) as answers:
-            running = 0
-            try:
-                for cell in submission.cells_for(exercise.id):
-                    running = cell.number
-                    if not broken.get(running, "").startswith("stopped"):
-                        failed = answers.run(cell.source, f"<cell {cell.number}>")
-                        if failed:
-                            broken[running] = tidy(failed)
-            except WorkerEnded as end:
-                broken[running] = f"stopped: {end}"
+class _Session:
+    """The workers of one submission, one at a time."""
+
+    def __init__(self, submission: Submission, seconds: float):
+        self.submission, self.seconds = submission, seconds
+        self.broken: dict[int, str] = {}  # number of a cell -> what it raised, or how it ended the worker
+        self._ended: set[int] = set()     # cells that ended a worker
+        self._done: set[int] = set()      # cells that ran in the present worker
+        self._worker: Remote | None = None
+
+    def __enter__(self) -> _Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._close()
+
+    def at(self, exercise: str) -> Remote:
+        """A worker in which the cells above the check of an exercise have run, with its full time ahead."""
+        while True:
+            if self._worker is None or self._worker.ended is not None:
+                self._close()
+                self._worker, self._done = Remote(self.seconds).open(), set()
+            if self._run_cells(exercise):
+                self._worker.restart_clock()
+                return self._worker
+
+    def _run_cells(self, exercise: str) -> bool:
+        for cell in self.submission.cells_for(exercise):
+            if cell.number in self._done | self._ended:
                 continue
-            return run_checks(exercise, answers, key)
+            try:
+                failed = self._worker.run(cell.source, f"<cell {cell.number}>")
+            except WorkerEnded as end:
+                self._ended.add(cell.number)
+                self.broken[cell.number] = f"stopped: {end}"
+                return False
+            self._done.add(cell.number)
+            if failed:
+                self.broken[cell.number] = tidy(failed)
+        return True
+
+    def _close(self) -> None:
+        if self._worker is not None:
+            self._worker.close()
 
 
 def _row(submission: Submission | None, variant: str | None, results: dict[str, list[Outcome]], notes: list[str],
@@ -110,7 +137,8 @@ def _row(submission: Submission | None, variant: str | None, results: dict[str, 
             "score": total(False, lambda e: earned[e.id]), "max": total(False, lambda e: e.points),
             "bonus": total(True, lambda e: earned[e.id]), "bonus_max": total(True, lambda e: e.points),
             "exercises": {e.id: {"earned": earned[e.id], "points": e.points, "optional": e.optional,
-                                 "checks": [asdict(o) for o in results.get(e.id, ())]} for e in exercises},
+                                 "checks": [asdict(o) | {"lines": list(o.lines)}
+                                            for o in results.get(e.id, ())]} for e in exercises},
             "notes": [tidy(note) for note in notes], "problem": tidy(problem) if problem else None}
 
 

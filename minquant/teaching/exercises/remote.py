@@ -1,8 +1,8 @@
 """The judge's end of a worker: the same ``Answers`` as a notebook's own names, from another process.
 
 How it works
-    One request, one reply. A clock runs for the whole life of the worker; when it ends, the worker and what it started
-    are killed, the reply never comes, and the check that waits for it misses with the usual three lines.
+    One request, one reply. A clock runs; when it ends, the worker and what it started are killed, the reply never
+    comes, and the check that waits for it misses with the usual three lines.
     A reply longer than 16 MB, or one that is no JSON, ends the worker as well.
 """
 
@@ -24,6 +24,7 @@ from .source import Miss
 from .values import dumps, loads, plain
 
 LONGEST_REPLY = 16 * 2**20
+LONGEST_LIFE = 40  # processor time of a worker, in its limits of one exercise
 _PACKAGE_PARENT = Path(__file__).resolve().parents[3]
 _KEPT = ("PATH", "SYSTEMROOT", "LANG", "LC_ALL", "VIRTUAL_ENV", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 
@@ -33,29 +34,38 @@ class WorkerEnded(Exception):
 
 
 class Remote:
-    """Answers in a worker process. Use as a context manager: the process and its folder end with the block.
+    """Answers in a worker process, from ``open`` to ``close`` (or as a context manager).
 
-    ``seconds`` bounds the whole block.
+    ``seconds``: what the worker may take until its clock is started anew.
     """
 
     def __init__(self, seconds: float = 20.0):
         self.seconds = seconds
         self.ended: str | None = None
 
-    def __enter__(self) -> Remote:
+    def open(self) -> Remote:
+        """Start the process, its clock, and an empty folder for it to be in. Raises OSError."""
         self._folder = tempfile.TemporaryDirectory(prefix="minquant-answers-", ignore_cleanup_errors=True)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", f"{__package__}.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL, cwd=self._folder.name, env=_environment(self._folder.name),
             start_new_session=True)
+        self._clock: threading.Timer | None = None
+        self.restart_clock()
+        with contextlib.suppress(OSError):
+            self._send({"seconds": LONGEST_LIFE * int(self.seconds + 1)})
+        return self
+
+    def restart_clock(self) -> None:
+        """From now on the worker has its full time again."""
+        if self._clock is not None:
+            self._clock.cancel()
         self._clock = threading.Timer(self.seconds, self._time_is_up)
         self._clock.daemon = True
         self._clock.start()
-        with contextlib.suppress(OSError):
-            self._send({"seconds": int(self.seconds) + 1})
-        return self
 
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
+        """End the process and remove its folder."""
         self._clock.cancel()
         self._kill()
         for pipe in (self._process.stdin, self._process.stdout):
@@ -63,6 +73,12 @@ class Remote:
                 pipe.close()
         self._process.wait()
         self._folder.cleanup()
+
+    def __enter__(self) -> Remote:
+        return self.open()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def run(self, source: str, name: str = "<cell>") -> str | None:
         """Run one cell; returns what went wrong in words, or None. Raises WorkerEnded."""
@@ -130,6 +146,8 @@ class Remote:
         self._end(f"it took longer than {self.seconds:g} s")
 
     def _kill(self) -> None:
+        if self._process.returncode is not None:  # waited for already: the number may belong to somebody else now
+            return
         with contextlib.suppress(OSError):
             if hasattr(os, "killpg"):
                 os.killpg(self._process.pid, signal.SIGKILL)

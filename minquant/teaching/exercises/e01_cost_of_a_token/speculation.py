@@ -22,8 +22,8 @@ def spec(draw: Draw) -> dict:
     """Rules of one variant."""
     overlap = draw.choice("overlap", (True, False))
     time, other = "max(read_ms, (k + 1) * token_ms)", "read_ms + (k + 1) * token_ms"
-    return {"overlap": overlap, "overhead": draw.choice("overhead", (1.5, 2.5, 3.5, 4.5)),
-            "longest": draw.choice("longest", (5, 6, 7, 9)), "time": time if overlap else other,
+    return {"overlap": overlap, "overhead": draw.integer("overhead", 5, 23) / 4,
+            "longest": draw.integer("longest", 5, 10), "time": time if overlap else other,
             "other_time": other if overlap else time,
             "rule": "run at the same time: the longer one counts" if overlap else
                     "follow each other: their times add up"}

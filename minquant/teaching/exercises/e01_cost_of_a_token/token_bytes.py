@@ -27,7 +27,8 @@ def spec(draw: Draw) -> dict:
     drawn = {"bits": draw.choice("bits", (3, 4, 5, 6)), "group": draw.choice("group", (32, 64, 128)),
              "scale_bits": draw.choice("scale_bits", (8, 16, 32)), "head_bits": draw.choice("head_bits", (5, 6, 7, 8)),
              "head_scale_bits": draw.choice("head_scale_bits", (16, 32)),
-             "kv_bits": draw.choice("kv_bits", (3, 4, 5, 8)), "kv_scale_bits": draw.choice("kv_scale_bits", (8, 16, 32)),
+             "kv_bits": draw.choice("kv_bits", (3, 4, 5, 8)),
+             "kv_scale_bits": draw.choice("kv_scale_bits", (8, 16, 32)),
              "ffn_matrices": 3 if gated else 2, "other_matrices": 2 if gated else 3,
              "ffn_words": "three matrices of hidden x ffn (gate, up, down)" if gated else
                           "two matrices of hidden x ffn (up, down; no gate)",

@@ -30,7 +30,7 @@ def spec(draw: Draw) -> dict:
     unit, pair = draw.choice("unit", ("GB", "GiB")), draw.choice("pair", (1, 2))
     return {"unit": unit, "unit_bytes": "1e9" if unit == "GB" else "2**30",
             "other_unit_bytes": "2**30" if unit == "GB" else "1e9",
-            "pair": pair, "other_pair": 3 - pair, "unpack": draw.choice("unpack", (5, 6, 7, 8, 9)),
+            "pair": pair, "other_pair": 3 - pair, "unpack": draw.integer("unpack", 20, 39) / 4,
             "pair_word": "two operations" if pair == 2 else "one operation"}
 
 
@@ -38,7 +38,7 @@ def turning_point(spec: Spec, weights: int, bits: float, cache: int, bandwidth: 
     """The batch, in exact fractions, by the rules of the exercise."""
     unit = 10**9 if spec["unit"] == "GB" else 2**30
     per_byte, per_operation = 1 / (Fraction(bandwidth) * unit), 1 / (Fraction(rate) * 10**9)
-    ahead = weights * Fraction(bits) / 8 * per_byte - spec["unpack"] * weights * per_operation
+    ahead = weights * Fraction(bits) / 8 * per_byte - Fraction(spec["unpack"]) * weights * per_operation
     gain = spec["pair"] * weights * per_operation - cache * per_byte
     if ahead <= gain:
         return 1
@@ -172,8 +172,8 @@ at which the arithmetic of a pass takes at least as long as its reading**, or `N
 | rate | 1e9 operations per second; a multiply-add counts as <<pair_word>> |
 
 - Reading: all weights once per pass, and the cache of every sequence.
-- Arithmetic: one multiply-add per weight and sequence, and <<unpack>> operations per weight to unpack it, once per pass
-  whatever the batch. The arithmetic of attention is left out.
+- Arithmetic: one multiply-add per weight and sequence, and on average <<unpack>> operations per weight to unpack it, once
+  per pass whatever the batch. The arithmetic of attention is left out.
 - Reading and arithmetic run at the same time; the longer one sets the pace.
 """,
     hints=("Both times are straight lines over the batch: a part that is there at batch 0, and a part per sequence.",
