@@ -189,7 +189,8 @@ def _add_level_above(rows: list[dict]) -> None:
 
 def _notes(rows: list[dict], reference: dict) -> list[str]:
     return [text.rule_sentence(rows), *text.arithmetic_sentences(rows), *text.quality_sentences(rows, reference),
-            *text.cache_sentences(rows), *text.method_sentences(rows, reference["tokens"])]
+            *text.cache_sentences(rows), *text.steadiness_sentences(rows),
+            *text.method_sentences(rows, reference["tokens"])]
 
 
 def _measure_quality(levels: list[str], limit_bytes: int | None, say: Progress) -> tuple[dict, dict[str, dict]]:

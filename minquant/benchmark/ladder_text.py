@@ -13,7 +13,9 @@ from .tables import figure, percent, size
 
 RULE = (0.30, 0.50)           # "30 to 50% faster per precision level", as often said of low-precision decoding
 NO_KERNEL = "no kernel"
-BOUND_BY_ARITHMETIC = 0.85    # a level whose share of bandwidth is below this part of the level above's
+BOUND_BY_ARITHMETIC = 0.85    # a step that gains less than this part of what its bytes promise is explained
+STEADY = 0.7                  # of the largest read bandwidth; where the smallest is below it, the machine was not quiet
+MEASURABLE = 2                # standard errors of a paired difference
 
 HEADERS = ("weights", "bits per\nweight", "size here,\nat 0.8b", "tok/s (GB/s),\np10 to p90", "share of\nread", "over\nbf16",
            "over level\nabove", "perplexity", "KL, nats\nper token", "same\ntop-1")
@@ -81,15 +83,28 @@ def _gain(above: dict, row: dict) -> str:
 
 
 def arithmetic_sentences(rows: list[dict]) -> Iterator[str]:
-    """Levels that save bytes without saving their share of the time, and what that means."""
+    """Steps that save bytes without saving their share of the time, and what that means."""
     for above, row in steps(rows):
-        if row["share_of_read"] >= BOUND_BY_ARITHMETIC * above["share_of_read"]:
+        fewer, key = above["bytes_per_token"] / row["bytes_per_token"], compared_by(row, above)
+        at_best = row[f"{key}_p90"] / above[f"{key}_p10"]
+        if at_best >= fewer or row["speedup_over_level_above"] >= BOUND_BY_ARITHMETIC * fewer:
             continue
-        fewer = above["bytes_per_token"] / row["bytes_per_token"]
         yield (f"{row['weights']} reads {fewer:.2f} times fewer bytes per token than {above['weights']}, yet its speed "
                f"is {row['speedup_over_level_above']:.2f} times that level's: its share of the read bandwidth is "
-               f"{percent(row['share_of_read'])}, not {percent(above['share_of_read'])}. The memory is not what it "
-               "waits for; the time goes into unpacking and scaling the codes, and into the work around the matrices.")
+               f"{percent(row['share_of_read'])}, not {percent(above['share_of_read'])}. What holds it up is not memory "
+               "but arithmetic (unpacking and scaling the codes) and the work around the matrices, which do not shrink "
+               "with the bytes.")
+
+
+def steadiness_sentences(rows: list[dict]) -> Iterator[str]:
+    """A warning where the machine's own bandwidth moved so much that only ratios mean anything."""
+    timed = [row for row in rows if row["tokens_per_s"] is not None]
+    low = min((row["read_gb_per_s_p10"] for row in timed), default=1)
+    high = max((row["read_gb_per_s_p90"] for row in timed), default=1)
+    if low < STEADY * high:
+        yield (f"This machine's read bandwidth moved between {figure(low)} and {figure(high)} GB/s during the run, so "
+               "other programs, or a neighbour on the same computer, were using the memory. Trust ratios more than tok/s, "
+               "and measure again when it is quiet.")
 
 
 def quality_sentences(rows: list[dict], reference: dict) -> Iterator[str]:
@@ -97,10 +112,14 @@ def quality_sentences(rows: list[dict], reference: dict) -> Iterator[str]:
     spread = reference["perplexity_stderr"]
     near = [row for row in rows if abs(row["perplexity"] - reference["perplexity"]) <= spread]
     far = [row for row in rows if row not in near]
+    worse = [row for row in near if row["nll_difference"] > MEASURABLE * row["nll_difference_stderr"]]
     float_ = f"{figure(reference['perplexity'], 4)} ± {figure(spread, 2)}"
     if near:
-        yield (f"Within one standard error of the float model's perplexity ({float_}): {_listed(near)}. Perplexity "
-               "cannot tell these from float on this text; KL, measured token by token against float, still can.")
+        yield (f"Within one standard error of the float model's perplexity ({float_}): {_listed(near)}. The error is that "
+               "of the text, which is the same for all; compared token by token with float, "
+               + (f"{_listed(worse)} still {'lose' if len(worse) > 1 else 'loses'} measurably (more than {MEASURABLE} "
+                  "standard errors)." if worse else "none of these loses measurably.")
+               + " KL is the finer measure.")
     if far:
         factors = [f"{row['weights']} {row['perplexity'] / reference['perplexity']:.2f} times" for row in far]
         yield f"Outside it, as a multiple of float perplexity: {'; '.join(factors)}."

@@ -39,7 +39,7 @@ def speed_row(level: str, base: float | None = 100.0) -> dict:
 def quality_row(level: str) -> dict:
     perplexity, kl = QUALITY[level]
     return {"perplexity": perplexity, "perplexity_stderr": 0.5, "bits_per_byte": 1.5, "kl": kl, "kl_stderr": kl / 10,
-            "top1_agreement": 0.97}
+            "top1_agreement": 0.97, "nll_difference": kl / 2, "nll_difference_stderr": 0.004}
 
 
 @pytest.fixture
@@ -142,18 +142,42 @@ def test_verdicts_follow_the_figures(measure, monkeypatch, tokens, verdict):
     assert verdict in measure(levels=["bf16", "int8:channel"]).notes[0]
 
 
-def test_a_fall_in_the_share_of_bandwidth_is_explained_and_only_then(measure, monkeypatch):
-    explained = [note for note in measure().notes if "not what it waits for" in note]
-    assert len(explained) == 2 and explained[1].startswith("int4:g32 reads 1.79 times fewer bytes")
+def test_a_step_that_gains_less_than_its_bytes_promise_is_explained_and_only_then(measure, monkeypatch):
+    explained = [note for note in measure().notes if "What holds it up is not memory" in note]
+    assert [note.split()[0] for note in explained] == ["fp8_e4m3:channel", "int4:g32"]
+    assert "reads 1.79 times fewer bytes per token than int8:channel, yet its speed is 0.89 times" in explained[1]
     assert "40%, not 80%" in explained[1]
     monkeypatch.setitem(SPEED, "int4:g32", (300.0, 0.79))
     assert not any(note.startswith("int4") for note in measure().notes)
+
+
+def test_a_gain_hidden_in_the_spread_is_not_explained(measure, monkeypatch):
+    """Where the spread allows the whole gain, there is nothing to explain."""
+    slow, wide = speed_row("int8:channel"), {"speedup_over_bf16_p10": 0.5, "speedup_over_bf16_p90": 4.0}
+    rows = [speed_row("bf16"), slow | wide | {"speedup_over_bf16": 1.2}]
+    for row in rows:
+        row.update(module._size_row(row["weights"], "0.1b"))
+    module._add_level_above(rows)
+    assert list(text.arithmetic_sentences(rows)) == []
+    rows[1] |= {"speedup_over_bf16_p10": 1.1, "speedup_over_bf16_p90": 1.3}
+    assert len(list(text.arithmetic_sentences(rows))) == 1
+
+
+def test_a_machine_that_was_not_quiet_is_named(measure, monkeypatch):
+    monkeypatch.setitem(SPEED, "bf16", (100.0, 0.9))
+    quiet = {level: (tokens, tokens * module.footprint(level, "0.1b")[0] / 50e9) for level, (tokens, _) in SPEED.items()}
+    for level, value in quiet.items():
+        monkeypatch.setitem(SPEED, level, value)
+    assert not any("was quiet" in note or "bandwidth moved" in note for note in measure().notes)
+    monkeypatch.setitem(SPEED, "bf16", (100.0, 2 * quiet["bf16"][1]))
+    assert any("bandwidth moved between 24.2 and 51.0 GB/s" in note for note in measure().notes)
 
 
 def test_levels_within_a_standard_error_of_float_are_named(measure):
     notes = measure().notes
     near = next(note for note in notes if note.startswith("Within one standard error"))
     assert "bf16, fp8_e4m3:channel, int8:channel, int4:g32." in near and "int3" not in near
+    assert "compared token by token with float, int4:g32 still loses measurably" in near
     far = next(note for note in notes if note.startswith("Outside it"))
     assert "int3:g32 1.15 times" in far and "int2:g32 20.00 times" in far
 
