@@ -69,12 +69,16 @@ def test_asymmetric_range_contains_zero():
 
 
 @pytest.mark.parametrize("calibrator, power", [("mse", 2.4), ("l2", 2.0)])
-@pytest.mark.parametrize("text", ["int4:channel", "int3:g32", "int4:g32:asym", "int2:channel:asym"])
+@pytest.mark.parametrize("text", ["int4:channel", "int3:g32", "int4:g32:asym", "int2:channel", "int2:channel:asym"])
 def test_the_search_by_hand(text, calibrator, power):
     rng = np.random.default_rng(9)
-    x = np.stack([rng.normal(0, 1, 32), rng.standard_t(2, 32), rng.uniform(0, 1, 32), np.zeros(32)]).astype(np.float32)
+    rows = [rng.normal(0, 1, 32), rng.standard_t(2, 32), rng.uniform(0, 1, 32), np.zeros(32)]
+    rows.append(np.r_[1, np.full(31, 0.15)])  # at 2 bits best at the last p, 0.21
+    rows.append(rng.normal(0, 1e-25, 32))     # every error vanishes: none is strictly better than p = 1
+    x = np.stack(rows).astype(np.float32)
     q = quantize(x, f"{text}:{calibrator}")
-    for i, block in enumerate(x):
+    assert q.scale[-1] == quantize(x, text).scale[-1]
+    for i, block in enumerate(x[:-1]):
         scale, zero = naive.searched_grid(block, q.scheme.bits, q.scheme.symmetric, "g32" in text, power)
         assert q.scale[i].item() == scale and (q.scheme.symmetric or q.zero_point[i].item() == zero)
 
