@@ -134,7 +134,8 @@ def _refuse_unsupported(raw: Mapping[str, Any]) -> None:
                          "this version reads LlamaForCausalLM, model_type 'llama'")
     for key in ("rope_scaling", "rope_parameters"):
         rope = raw.get(key) or {}
-        if not isinstance(rope, dict) or rope.get("rope_type", rope.get("type", "default")) != "default":
+        if not isinstance(rope, dict) or (rope.get("rope_type", rope.get("type", "default")) != "default"
+                                          or rope.get("partial_rotary_factor", 1.0) != 1.0):
             raise ValueError(f"config.json: {key} = {rope!r} is not supported; only plain RoPE is")
     for key, only in (("hidden_act", "silu"), ("attention_bias", False), ("mlp_bias", False),
                       ("quantization_config", None), ("partial_rotary_factor", 1.0)):

@@ -3,7 +3,7 @@
 How it works
     The output matrix is rounded first (where tied it is also the embedding, so all that follows is computed from
     it). Then the blocks, first to last. A method that asks for inputs gets what the *already quantized* blocks before
-    it produce on the calibration text, as in GPTQ (Frantar et al. 2022, arXiv 2210.17323, section 4): so later
+    it produce on the calibration text, as in GPTQ (Frantar et al. 2022, arXiv 2210.17323, section 5, "Setup"): so later
     blocks see, and can answer, the errors of earlier ones. A method that does not ask costs no forward pass.
 
 What we leave out

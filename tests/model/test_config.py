@@ -44,6 +44,7 @@ def test_a_config_survives_the_way_through_a_file(shape):
     ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope_parameters = .*yarn"),
     ({"rope_parameters": "default"}, "rope_parameters = 'default'"),
     ({"partial_rotary_factor": 0.5}, "partial_rotary_factor = 0.5"),
+    ({"rope_parameters": {"rope_type": "default", "partial_rotary_factor": 0.5}}, "rope_parameters = .*partial"),
     ({"attention_bias": True}, "attention_bias = True is not supported"),
     ({"mlp_bias": True}, "mlp_bias = True"),
     ({"hidden_act": "gelu"}, "hidden_act = 'gelu'"),
