@@ -12,9 +12,9 @@ How it works
 What a fair level is
     A level is a format at the grid it is used with: 8-bit formats share a scale
     per output channel (fp8 and int8 alike, so that these two rows differ in the
-    format alone); below 8 bits one scale per channel is too coarse to be used,
-    and int4, int3 and int2 share a float16 scale per group of 32 weights, which
-    is counted: 4.5 bits, not 4. Choose other levels to hold the grid fixed.
+    format alone); int4, int3 and int2 share a float16 scale per group of 32
+    weights, as most 4-bit checkpoints do, and it is counted: 4.5 bits, not 4.
+    To hold the grid fixed choose other levels, say int8:g32 and int4:g32.
 
     "The level above" of a row is the nearest row above it with at least one more
     bit per weight; fp8 and int8 are the same level in two formats, and each is
@@ -145,6 +145,7 @@ def _checked(levels: Iterable[str]) -> list[str]:
 
 def _size_row(level: str, shape: str) -> dict:
     """The part of a row that is counted, not measured."""
+    footprint(level, "tiny")  # refuses a group size that the quality half could not use
     measured, bits = footprint(level, shape)
     return {"level": level.partition(":")[0], "weights": level, "bits_per_weight": bits, "footprint_bytes": measured,
             "footprint_bytes_0_8b": footprint(level, SIZE_SHAPE)[0]}

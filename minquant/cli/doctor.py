@@ -24,7 +24,7 @@ PACKAGES = ("numpy", "numba", "llvmlite", "jupyterlab", "ipywidgets", "matplotli
 OLDEST_PYTHON = (3, 11)
 ENOUGH_MEMORY = 4_000_000_000   # bytes; packing the 0.8b model in bf16 needs 1.6 GB, and the system wants some
 MUCH_OLD_CODE = 100_000_000     # bytes of compiled kernels whose sources are gone
-BUSY = 0.7                      # running programs; above it a timing shares its core
+BUSY = 0.35                     # running programs per core; above it a timing shares its cores
 STEADY = 0.7                    # of the 90th percentile; a 10th percentile below it is an unsteady machine
 
 
@@ -184,9 +184,10 @@ def check_load(report: dict) -> list[Check]:
     """Whether other programs are busy, which no timing survives."""
     if not hasattr(os, "getloadavg"):
         return []
-    load = report["machine"]["load"] = os.getloadavg()[0]
+    load, cores = os.getloadavg()[0], report["machine"].get("cores") or 1
+    report["machine"]["load"] = load
     return [Check("load", f"{load:.1f} programs were running on average in the last minute",
-                  "close other programs before you time anything" if load > BUSY else "")]
+                  "close other programs before you time anything" if load > BUSY * cores else "")]
 
 
 def check_data(report: dict) -> list[Check]:
