@@ -27,7 +27,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 from lesson_text import LESSONS, METADATA, lesson_path  # noqa: E402
 from tests.lessons.guard import violations  # noqa: E402
 
-CELL_SECONDS = 180
+CELL_SECONDS = 600
 
 
 def execute(path: Path) -> nbformat.NotebookNode:

@@ -79,6 +79,24 @@ def bars(labels: Sequence[str], values: Sequence[float], unit: str, title: str =
     return figure, axes
 
 
+def speed_of_light(rows: Sequence[dict[str, Any]], read_gb_per_s: float):
+    """Rows of ``benchmark.measure_decode``: measured speed, its spread, and the bandwidth divided by the bytes."""
+    limits = [1e9 * read_gb_per_s / row["bytes_per_token"] for row in rows]
+    spreads = [(row["tokens_per_s_p10"], row["tokens_per_s_p90"]) for row in rows]
+    title = f"Decode speed, {rows[0]['shape']} model, threads: {rows[0]['threads']}"
+    return bars([row["weights"] for row in rows], [row["tokens_per_s"] for row in rows], "tokens per second", title,
+                spreads=spreads, limits=limits)
+
+
+def batch_curve(rows: Sequence[dict[str, Any]]):
+    """Rows of ``benchmark.batch_sweep``: the time of a pass over the batch, between its two extremes."""
+    batches = [row["batch"] for row in rows]
+    return lines({"measured": (batches, [row["price"] for row in rows]),
+                  "if only arithmetic took time": (batches, [b / batches[0] for b in batches]),
+                  "if only reading took time": (batches, [1] * len(batches))},
+                 "tokens in the batch", "time, in passes with one token", "One pass over the weights", log_x=True)
+
+
 def roofline(points: Sequence[dict[str, Any]], bandwidth: float, peak: float, title: str = ""):
     """Measured points under the two roofs of a machine.
 

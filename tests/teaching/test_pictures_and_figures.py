@@ -49,6 +49,19 @@ def test_bars_write_their_values():
     assert {t.get_text() for t in axes.texts} == {"1", "20"}
 
 
+def test_the_speed_of_light_is_bandwidth_over_bytes():
+    rows = [{"weights": "bf16", "tokens_per_s": 20.0, "tokens_per_s_p10": 19.0, "tokens_per_s_p90": 21.0,
+             "bytes_per_token": 2e8, "shape": "0.1b", "threads": 2}]
+    _, axes = figures.speed_of_light(rows, read_gb_per_s=6.0)
+    marks = next(line for line in axes.get_lines() if line.get_label() == "speed of light")
+    assert list(marks.get_xdata()) == [30.0]
+
+
+def test_the_batch_curve_lies_between_its_extremes():
+    _, axes = figures.batch_curve([{"batch": 1, "price": 1.0}, {"batch": 8, "price": 1.9}])
+    assert [list(line.get_ydata()) for line in axes.get_lines()] == [[1.0, 1.9], [1.0, 8.0], [1, 1]]
+
+
 def test_the_roofline_bends_where_the_roofs_meet():
     points = [{"name": "int8", "flops_per_byte": 2.0, "gflops": 80.0}, {"name": "int8", "flops_per_byte": 8, "gflops": 99}]
     _, axes = figures.roofline(points, bandwidth=50.0, peak=400.0)
