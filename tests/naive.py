@@ -195,3 +195,126 @@ def bpe(word, ranks):
             return pieces
         i = min(pairs)[1]
         pieces[i:i + 2] = [pieces[i] + pieces[i + 1]]
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Kernels: packed bytes weight by weight, one token of attention, in float64
+# --------------------------------------------------------------------------------------------------------------------
+
+def packed_weight(packed, layer: int, row: int, column: int) -> float:
+    """One weight of a packed matrix, found by the layout that minquant/kernels/packed.py describes."""
+    kind = type(packed).__name__
+    if kind == "Float32":
+        return float(packed.codes[layer, row, column])
+    if kind == "BFloat16":
+        return struct.unpack("<f", struct.pack("<I", int(packed.codes[layer, row, column]) << 16))[0]
+    if kind == "E4M3":
+        return float_value(int(packed.codes[layer, row, column]) & 255, 4, 3, "nan") * float(packed.scale[layer, row])
+    if kind == "Int8Rows":
+        return int(packed.codes[layer, row, column]) * float(packed.scale[layer, row])
+    group = int(kind.partition("G")[2])
+    bits = int(packed.scale[layer, row, column // group]) & 0xFFFF
+    scale = struct.unpack("<e", struct.pack("<H", bits))[0]
+    if kind.startswith("Int8"):
+        return int(packed.codes[layer, row, column]) * scale
+    half = packed.codes.shape[2]
+    byte = int(packed.codes[layer, row, column % half]) & 255
+    nibble = byte & 15 if column < half else byte >> 4
+    return (nibble - 16 if nibble >= 8 else nibble) * scale
+
+
+def packed_matrix(packed, layer: int, columns: int):
+    """All weights of one layer of a packed matrix: float64 (rows, columns)."""
+    return np.array([[packed_weight(packed, layer, row, column) for column in range(columns)]
+                     for row in range(packed.codes.shape[1])])
+
+
+def attend(q, keys, values):
+    """Attention of one token: q (heads, size), keys and values (KV heads, tokens, size) -> (heads, size) float64."""
+    heads, size = q.shape
+    out = np.zeros((heads, size))
+    for h in range(heads):
+        group = h * keys.shape[0] // heads
+        scores = [math.fsum(float(a) * float(b) for a, b in zip(q[h], k)) / math.sqrt(size) for k in keys[group]]
+        weights = [math.exp(s - max(scores)) for s in scores]
+        for d in range(size):
+            out[h, d] = math.fsum(w * float(v[d]) for w, v in zip(weights, values[group])) / math.fsum(weights)
+    return out
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Evaluation: one position, one token at a time, each position by its own forward pass
+# --------------------------------------------------------------------------------------------------------------------
+
+def log_probabilities(row) -> list[float]:
+    """Logarithms of the softmax of one row of logits."""
+    row = [float(v) for v in row]
+    total = max(row) + math.log(sum(math.exp(v - max(row)) for v in row))
+    return [v - total for v in row]
+
+
+def first_token_read(position: int, context: int, stride: int) -> int:
+    """Where the window starts in which a position is scored: the first window that reaches it."""
+    begin = 0
+    while position >= begin + context:
+        begin += stride
+    return begin
+
+
+def next_token_rows(model, tokens, context: int, stride: int) -> list[list[float]]:
+    """Log-probabilities of the next token after every token, each from the tokens its window shows it."""
+    rows = []
+    for position in range(len(tokens)):
+        begin = first_token_read(position, context, stride)
+        rows.append(log_probabilities(model.logits(tokens[begin:position + 1])[-1]))
+    return rows
+
+
+def nll(model, tokens, context: int, stride: int) -> list[float]:
+    """-log p of every token but the first."""
+    return [-row[target] for row, target in zip(next_token_rows(model, tokens, context, stride), tokens[1:])]
+
+
+def kl(model, reference, tokens, context: int, stride: int) -> list[float]:
+    """KL(reference || model) after every token."""
+    pairs = zip(next_token_rows(reference, tokens, context, stride), next_token_rows(model, tokens, context, stride))
+    return [sum(math.exp(p) * (p - q) for p, q in zip(ps, qs)) for ps, qs in pairs]
+
+
+def block_standard_error(values, block: int) -> float:
+    """Standard error of the mean of all values, from the means of consecutive whole blocks."""
+    means = [sum(values[i:i + block]) / block for i in range(0, len(values) - block + 1, block)]
+    centre = sum(means) / len(means)
+    variance = sum((m - centre) ** 2 for m in means) / (len(means) - 1)  # of one block mean
+    return math.sqrt(variance * block / len(values))
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Training: gradients by finite differences, AdamW one weight at a time
+# --------------------------------------------------------------------------------------------------------------------
+
+def numerical_gradient(f, x: np.ndarray, entries=None, step: float = 1e-5) -> dict[tuple[int, ...], float]:
+    """Central differences (f(x + step) - f(x - step)) / 2 step by each entry (all, or those named); x float64 is put back."""
+    found = {}
+    for index in np.ndindex(x.shape) if entries is None else entries:
+        kept = x[index]
+        x[index] = kept + step
+        above = f()
+        x[index] = kept - step
+        below = f()
+        x[index] = kept
+        found[tuple(index)] = (above - below) / (2 * step)
+    return found
+
+
+def adamw(weight: float, gradients, rates, betas, eps: float, decay: float) -> list[float]:
+    """One weight's path under AdamW."""
+    m = v = 0.0
+    path = []
+    for t, (gradient, rate) in enumerate(zip(gradients, rates), 1):
+        m = betas[0] * m + (1 - betas[0]) * gradient
+        v = betas[1] * v + (1 - betas[1]) * gradient**2
+        step = (m / (1 - betas[0] ** t)) / (math.sqrt(v / (1 - betas[1] ** t)) + eps)
+        weight = weight - rate * decay * weight - rate * step
+        path.append(weight)
+    return path
