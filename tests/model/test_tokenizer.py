@@ -96,14 +96,14 @@ def test_half_a_character_is_shown_as_a_replacement():
 
 
 def test_a_hundred_kilobytes_in_about_a_second():
-    """Measured: 0.05 s on an idle core. The bound leaves room for a machine that is shared."""
+    """Processor time, which other programs do not change: about 0.2 s without coverage measurement."""
     source = "\n".join(p.read_text(encoding="utf-8") for p in sorted(PATH.parents[1].glob("minquant/**/*.py")))
     text = (source * (1 + 100_000 // len(source)))[:100_000]
     fresh = Tokenizer.from_file(PATH)
-    start = time.perf_counter()
+    start = time.process_time()
     fresh.encode(text)
     fresh.encode("=" * 20_000)  # one word that long: n log n, not n squared
-    assert time.perf_counter() - start < 5
+    assert time.process_time() - start < 5
 
 
 def test_to_json_is_read_by_both(tmp_path):
