@@ -74,21 +74,21 @@ def _int4_groups(shift):
     def int4_groups_matvec(out, codes, scale, x, scales):
         """out (rows,) = (codes (rows, columns / 2) int8, two nibbles each, times scale (rows, groups)) @ x.
 
-        ``scales`` (threads, at least groups + 1) float32 is working space.
+        ``scales`` (threads, at least groups) float32 is working space.
         """
         rows, half = codes.shape
-        threads = scales.shape[0]
+        threads, groups = scales.shape[0], half >> shift  # groups of half a row
         for thread in prange(threads):
-            s = scales[thread]
-            low, high = s[:(half >> shift) + 1], s[half >> shift:]
+            low, high = scales[thread, :groups], scales[thread, groups:]
             for r in range(thread * rows // threads, (thread + 1) * rows // threads):
-                for g in range(scale.shape[1]):
-                    s[g] = half_to_float(scale[r, g])
+                for g in range(groups):
+                    low[g] = half_to_float(scale[r, g]) * _LOW
+                    high[g] = half_to_float(scale[r, groups + g]) * _HIGH
                 total = _f32(0)
                 for c in range(half):
                     word = _i32(codes[r, c])
-                    total += _f32(_i32(word << _i32(28))) * x[c] * (low[c >> shift] * _LOW)
-                    total += _f32(_i32(word & _i32(-16))) * x[half + c] * (high[c >> shift] * _HIGH)
+                    total += _f32(_i32(word << _i32(28))) * x[c] * low[c >> shift]
+                    total += _f32(_i32(word & _i32(-16))) * x[half + c] * high[c >> shift]
                 out[r] = total
 
     return int4_groups_matvec
