@@ -1,5 +1,7 @@
 """Formats by name, integers, and what bad input says."""
 
+import doctest
+
 import numpy as np
 import pytest
 
@@ -72,3 +74,7 @@ def test_a_layout_must_add_up():
 def test_tables_cannot_be_overwritten():
     with pytest.raises(ValueError, match="read-only"):
         formats.get("fp4_e2m1").values[0] = 1
+
+
+def test_the_example_in_the_docstring():
+    assert doctest.testmod(formats) == (0, 3)

@@ -1,5 +1,7 @@
 """quantize and fake_quantize: what must hold for every tensor, and what bad input says."""
 
+import doctest
+
 import naive
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minquant
-from minquant import packing
+from minquant import packing, scaling
 from minquant.scaling import QTensor, fake_quantize, quantize
 
 SCALED = ["int8:tensor", "int8:channel", "int4:g8", "int4:g8:asym", "int3:token:asym", "int2:g8", "int8:channel:full",
@@ -239,3 +241,7 @@ def test_float_formats_divide_by_the_largest_value():
     np.testing.assert_array_equal(q.scale, np.abs(x).max(1, keepdims=True) / np.float32(448))
     expected = [[naive.nearest_float_code(float(v), 4, 3, "nan") for v in row] for row in x / q.scale]
     np.testing.assert_array_equal(q.codes, expected)
+
+
+def test_the_example_in_the_docstring():
+    assert doctest.testmod(scaling) == (0, 5)
