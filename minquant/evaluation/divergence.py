@@ -64,7 +64,7 @@ class Reference:
             return self._kept[number]
         logits = scored_logits(self.model, self.tokens, self.windows[number])  # (positions, vocab)
         if self.nbytes + logits.nbytes <= self.memory:
-            self._kept[number] = logits.copy()  # not a view, which would keep the whole window alive
+            self._kept[number] = logits = logits.copy()  # a view would keep the whole window alive
         return logits
 
 

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..model.transformer import check_tokens
+from ..model.tokens import check_tokens
 
 if TYPE_CHECKING:
     from ..model import Transformer

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..model import Recipe, Transformer
-from ..model.transformer import check_tokens
+from ..model.tokens import check_tokens
 from .adamw import AdamW, clip_gradients, learning_rate
 from .backward import Through, loss_and_gradients
 

@@ -72,7 +72,7 @@ def test_a_paragraph_keeps_its_name_wherever_it_is_indented():
 
 
 def test_docstrings_are_those_of_an_exhaustive_walk():
-    sources = [corpus.read_source(path) for path in corpus.standard_library_files()[::7]]
+    sources = [corpus.read_source(path) for path in corpus.standard_library_files()[::9]]
     sources.append("try:\n  pass\nexcept E:\n  def f():\n    'in a handler'\nmatch x:\n  case 1:\n    class A:\n      'case'\n")
     found = 0
     for source in sources:
@@ -83,7 +83,7 @@ def test_docstrings_are_those_of_an_exhaustive_walk():
                     ref.append((inspect.cleandoc(text), node.body[0].lineno, node.body[0].end_lineno))
         assert list(corpus.docstrings(source)) == ref
         found += len(ref)
-    assert found > 500
+    assert found > 300
 
 
 def test_one_odd_paragraph_does_not_cost_the_file(tmp_path):
@@ -244,10 +244,10 @@ def test_the_sieve_stops_held_out_text_in_every_disguise(tool, tmp_path):
 
 def test_the_sieve_lets_nothing_of_the_real_library_through(tool):
     sieve = tool.Sieve()
-    files = corpus.standard_library_files()[::3]
+    files = corpus.standard_library_files()[::8]
     before = "\n\n".join(p for path in files for p in tool.paragraphs_of(path))
     kept = "\n\n".join(sieve.keep(tool.paragraphs_of(path)) for path in files)
     source = "\n".join(sieve.clean_lines(tool.source_of(path)) for path in files)
-    assert len(leaks(before)) > 100
+    assert len(leaks(before)) > 50
     assert leaks(kept) == [] == leaks(source)
     assert len(kept) > 0.6 * len(before)  # and most of the rest is kept
