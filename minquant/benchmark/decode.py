@@ -63,27 +63,28 @@ def measure_decode(shape: str | Transformer = "0.1b", weights: Iterable[str] = W
     formats = list(product(_names("weights", weights), _names("kv", kv)))
     contexts, counts, loop = [int(c) for c in context], _all_threads(threads), ReadLoop()
     _check(formats, contexts, repetitions)
-    samples: dict[tuple, list[tuple[float, float]]] = {}
+    samples: dict[tuple, dict[int, tuple[float, float]]] = {}  # combination -> round -> (tok/s, read GB/s beside it)
     facts: dict[tuple, dict] = {}
-    for group in _groups(formats, model.config.parameters):
+    for number, group in enumerate(_groups(formats, model.config.parameters)):
         decoders = _decoders(model, group, max(contexts) + 1, say)
         for key, decoder in decoders.items():
             facts |= {(*key, c): _facts(decoder, c) for c in contexts}
-        _rounds(decoders, contexts, counts, repetitions, loop, samples, say)
+        rounds = range(number * repetitions, (number + 1) * repetitions)
+        _rounds(decoders, contexts, counts, rounds, loop, samples, say)
         del decoders
     keys = [(*f, c, t) for f in formats for c in contexts for t in counts]
     return [_row(name, key, samples, facts[key[:3]], repetitions) for key in keys]
 
 
-def _rounds(decoders: dict, contexts: list[int], counts: list[int], repetitions: int, loop: ReadLoop, samples: dict,
+def _rounds(decoders: dict, contexts: list[int], counts: list[int], rounds: range, loop: ReadLoop, samples: dict,
             say: Progress) -> None:
-    """Add (tokens per second, read GB/s beside it) of every combination, once per round, to ``samples``."""
+    """Add (tokens per second, read GB/s beside it) of every combination and round to ``samples``."""
     combinations = [(*key, c, t) for c in contexts for t in counts for key in decoders]
     logits = np.empty(next(iter(decoders.values())).config.vocab_size, np.float32)
     for threads in counts:
         loop.gb_per_s(threads)
-    for round_ in range(repetitions):
-        say(f"timing: round {round_ + 1} of {repetitions}")
+    for round_ in rounds:
+        say(f"timing: round {round_ - rounds.start + 1} of {len(rounds)}")
         for key in combinations if round_ % 2 == 0 else combinations[::-1]:
             *format_, c, threads = key
             decoder = decoders[tuple(format_)]
@@ -91,7 +92,7 @@ def _rounds(decoders: dict, contexts: list[int], counts: list[int], repetitions:
             decoder.fill_cache(c) if decoder.position != c else None
             before = loop.gb_per_s(threads)
             speed = _tokens_per_s(decoder, logits)
-            samples.setdefault(key, []).append((speed, (before + loop.gb_per_s(threads)) / 2))
+            samples.setdefault(key, {})[round_] = speed, (before + loop.gb_per_s(threads)) / 2
 
 
 def _tokens_per_s(decoder: Decoder, logits: np.ndarray) -> float:
@@ -129,7 +130,7 @@ def _facts(decoder: Decoder, context: int) -> dict:
 
 def _row(name: str, key: tuple, samples: dict, facts: dict, repetitions: int) -> dict:
     weights, kv, context, threads = key
-    speed, read = (np.array(column) for column in zip(*samples[key]))
+    speed, read = np.array(list(samples[key].values())).T
     gb = speed * facts["bytes_per_token"] / 1e9
     row = {"shape": name, "weights": weights, "kv": kv, "context": context, "threads": threads,
            "repetitions": repetitions, **facts, **summary("tokens_per_s", speed), **summary("gb_per_s", gb),
@@ -137,7 +138,7 @@ def _row(name: str, key: tuple, samples: dict, facts: dict, repetitions: int) ->
     base = samples.get(("bf16", kv, context, threads))
     if base is None:
         return row | {"speedup_over_bf16": None, "speedup_over_bf16_p10": None, "speedup_over_bf16_p90": None}
-    return row | summary("speedup_over_bf16", speed / np.array([s for s, _ in base[:len(speed)]]))
+    return row | summary("speedup_over_bf16", [speed / base[round_][0] for round_, (speed, _) in samples[key].items()])
 
 
 def _groups(formats: list[tuple[str, str]], parameters: int) -> list[list[tuple[str, str]]]:
