@@ -20,8 +20,7 @@ from importlib import import_module as _import_module
 
 _NAMES = {"explore": "widgets", "show_still": "widgets", "predict": "predictions", "recall": "predictions",
           "compare": "predictions", "stepper": "format_stepper", "format_card": "format_stepper", "quiz": "quizzes",
-          "steadiness": "sentences", "with_spread": "sentences", "decode_line": "sentences",
-          "machine_lines": "sentences"}
+          "with_spread": "sentences", "decode_line": "sentences", "machine_lines": "sentences"}
 _MODULES = ("bits", "exercises", "figures", "ledger", "one_weight", "pictures", "predictions", "quizzes",
             "sentences", "svg", "widgets")
 

@@ -27,7 +27,7 @@ _STYLE = {"font.size": 11, "axes.titlesize": 12, "axes.labelsize": 11, "xtick.la
           "legend.fontsize": 11, "axes.spines.top": False, "axes.spines.right": False, "figure.facecolor": "white",
           "axes.facecolor": "white", "savefig.facecolor": "white", "text.color": svg.INK, "axes.labelcolor": svg.INK,
           "xtick.color": svg.INK, "ytick.color": svg.INK, "axes.edgecolor": svg.GREY, "grid.color": "#d9d9d9",
-          "legend.frameon": False, "figure.dpi": 100}
+          "figure.dpi": 100}
 
 
 def new(height: float = 3.6, width: float = 7.2):
@@ -49,32 +49,30 @@ def lines(series: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y:
         _plain_log(axes.xaxis, axes.set_xscale, sorted({x for xs, _ in series.values() for x in xs}))
     axes.set(xlabel=x, ylabel=y, title=title, ylim=(0, None))
     if len(series) > 1:
-        axes.legend()
+        _legend(axes, loc="upper left")
     return figure, axes
 
 
 def bars(labels: Sequence[str], values: Sequence[float], unit: str, title: str = "", *,
          spreads: Sequence[tuple[float, float]] | None = None, limits: Sequence[float] | None = None):
-    """Horizontal bars, the value written at each; whiskers for spreads, a black mark for each bar's limit."""
+    """Horizontal bars, the value written in each; whiskers for spreads, a mark for each bar's limit."""
     figure, axes = new(height=0.9 + 0.5 * len(labels))
     places = range(len(labels))
     axes.barh(places, values, color=svg.SKY, height=0.62)
-    ends = list(values)
     if spreads is not None:
         below_above = [[v - low for v, (low, _) in zip(values, spreads)], [high - v for v, (_, high) in zip(values, spreads)]]
         axes.errorbar(values, places, xerr=[[max(e, 0) for e in side] for side in below_above], fmt="none",
                       ecolor=svg.INK, capsize=3, linewidth=1.2)
-        ends = [max(end, high) for end, (_, high) in zip(ends, spreads)]
     if limits is not None:
         axes.plot(limits, places, linestyle="none", marker="|", markersize=22, markeredgewidth=2.5, color=svg.VERMILLION,
                   label="speed of light")
-        axes.legend(loc="lower right")
-    for place, value, end in zip(places, values, ends):
-        axes.annotate(f"{value:.3g}", (end, place), xytext=(5, 0), textcoords="offset points", va="center", fontsize=11)
+        _legend(axes, loc="lower right", bbox_to_anchor=(1.0, 1.0))
+    for place, value in zip(places, values):
+        axes.annotate(f"{value:.3g}", (0, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=11)
     axes.set_yticks(list(places), labels)
     axes.invert_yaxis()
-    axes.set(xlabel=unit, title=title)
-    axes.margins(x=0.12)
+    axes.set(xlabel=unit)
+    axes.set_title(title, loc="left")
     axes.set_xlim(left=0)
     return figure, axes
 
@@ -108,7 +106,7 @@ def roofline(points: Sequence[dict[str, Any]], bandwidth: float, peak: float, ti
     high = max(peak / bandwidth, *(p["flops_per_byte"] for p in points)) * 3
     ridge = peak / bandwidth
     axes.plot([low, ridge, high], [low * bandwidth, peak, peak], color=svg.INK, linewidth=2)
-    axes.annotate(f"memory: {bandwidth:.0f} GB/s", (low * 1.1, low * 1.1 * bandwidth), xytext=(0, 14),
+    axes.annotate(f"memory: {bandwidth:.0f} GB/s", (low * 1.1, low * 1.1 * bandwidth), xytext=(14, -6),
                   textcoords="offset points", fontsize=11)
     axes.annotate(f"arithmetic: {peak:.0f} GFLOP/s", (high, peak), xytext=(0, 6), textcoords="offset points",
                   ha="right", fontsize=11)
@@ -119,10 +117,17 @@ def roofline(points: Sequence[dict[str, Any]], bandwidth: float, peak: float, ti
     axes.set_xscale("log")
     axes.set_yscale("log")
     for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        axis.set_minor_locator(ticker.NullLocator())
         axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
-    axes.set(xlabel="arithmetic done per byte read (FLOP/byte)", ylabel="arithmetic done (GFLOP/s)", title=title)
-    axes.legend(loc="lower right")
+    axes.set(xlabel="arithmetic done per byte read (FLOP/byte)", ylabel="arithmetic done (GFLOP/s)", title=title,
+             ylim=(None, 2 * max(peak, *(p["gflops"] for p in points))))
+    _legend(axes, loc="upper left")  # above the roofs, where no point can be
     return figure, axes
+
+
+def _legend(axes, **where) -> None:
+    axes.legend(fontsize=11, frameon=False, labelcolor=svg.INK, **where)
 
 
 def _plain_log(axis, set_scale, values: Sequence[float]) -> None:
