@@ -172,8 +172,8 @@ def test_a_failure_says_three_lines(exercise):
 
 
 @EVERY
-@pytest.mark.parametrize("returned", ["None", "'many'", "float('nan')", "float('inf')", "10**5000", "[]", "{}", "object()",
-                                      "10**600", "-1", "True", "lambda: 1", "1j", "[[1, 2], 3]", "{None: []}"])
+@pytest.mark.parametrize("returned", ["None", "'many'", "float('nan')", "float('inf')", "10**5000", "[]", "{}", "-1",
+                                      "object()", "10**600", "True", "lambda: 1", "1j", "[[1, 2], 3]", "{None: []}"])
 def test_any_value_at_all_is_judged_without_a_crash(exercise, returned):
     body = f"return {returned}" if exercise.head.strip().startswith("def ") else (
         "\n".join(f"{name} = {returned}" for name in ("findings", "corrected")))

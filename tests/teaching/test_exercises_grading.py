@@ -16,6 +16,7 @@ from minquant.teaching.exercises import cli, grading, notebook, remote, source, 
 
 SET = source.exercise_set("01")
 KEY = "spring"
+LIMIT = 6.0  # seconds; a busy machine needs two or three of them to start a worker
 FULL = {e.id: float(e.points) for e in SET.exercises}
 
 
@@ -46,8 +47,8 @@ def earned(book, tmp_path, seconds=grading.SECONDS, **options):
 
 def test_right_partial_blank_and_other_variants(tmp_path):
     partial = submission(None, e01_1=source.exercise("01.1").code(source.exercise("01.1").wrong[0].body, KEY))
-    for name, book in (("anna", submission()), ("ben", submission("second")), ("cleo", partial), ("dora", submission(None)),
-                       ("emil", submission(key="course"))):
+    for name, book in (("anna", submission()), ("ben", submission("second")), ("cleo", partial),
+                       ("dora", submission(None)), ("emil", submission(key="course"))):
         hand_in(tmp_path / "in", name, book)
     report = exercises.grade(tmp_path / "in", tmp_path / "out")
     rows = {r["student"]: r for r in report["submissions"]}
@@ -116,20 +117,21 @@ ENDLESS = "while True:\n    pass"
 
 def test_a_cell_that_never_ends_costs_its_own_exercise(tmp_path):
     start = time.monotonic()
-    points, row = earned(submission(e01_2=ENDLESS), tmp_path, seconds=2.0)
+    points, row = earned(submission(e01_2=ENDLESS), tmp_path, seconds=LIMIT)
     assert points == FULL | {"01.2": 0}
-    assert any("stopped: it took longer than 2 s" in note for note in row["notes"])
-    assert time.monotonic() - start < 30
+    assert any("stopped: it took longer than 6 s" in note for note in row["notes"])
+    assert time.monotonic() - start < 60
 
 
 @pytest.mark.parametrize("body, said", [
-    ("    while True: pass", "took longer than 2 s"), ("    import os; os._exit(1)", "its process ended"),
+    ("    while True: pass", "took longer than 6 s"), ("    import os; os._exit(1)", "its process ended"),
     ("    return 'x' * 10**6 * 40", ""), ("    return [0] * 10**10", ""), ("    raise SystemExit", "raised SystemExit"),
-    ("    return matrix_bytes(rows, columns)", "raised RecursionError"), ("    import sys; sys.exit(3)", "raised SystemExit"),
+    ("    return matrix_bytes(rows, columns)", "raised RecursionError"),
+    ("    import sys; sys.exit(3)", "raised SystemExit"),
     ("    print('{\"value\": \"3\"}' * 1000, flush=True); input()", "raised EOFError"),
     ("    import sys; sys.stdin.close(); sys.stdout.close(); return 3", "")])
 def test_a_function_that_misbehaves_costs_its_own_exercise(body, said, tmp_path):
-    points, row = earned(submission(e01_1=f"def matrix_bytes(rows, columns):\n{body}"), tmp_path, seconds=2.0)
+    points, row = earned(submission(e01_1=f"def matrix_bytes(rows, columns):\n{body}"), tmp_path, seconds=LIMIT)
     assert points["01.1"] == 0 and {k: v for k, v in points.items() if k != "01.1"} == {
         k: v for k, v in FULL.items() if k != "01.1"}
     assert said in row["exercises"]["01.1"]["checks"][0]["lines"][0]
@@ -137,8 +139,8 @@ def test_a_function_that_misbehaves_costs_its_own_exercise(body, said, tmp_path)
 
 
 ATTACKS = {
-    "the checks": "from minquant.teaching.exercises import checking as c\nc.run_checks = c.check = lambda *a, **k: 99.0\n"
-                  "c.close = lambda *a: True\nc.number = lambda *a: 0.0",
+    "the checks": "from minquant.teaching.exercises import checking as c\n"
+                  "c.run_checks = c.check = lambda *a, **k: 99.0\nc.close = lambda *a: True\nc.number = lambda *a: 0.0",
     "the exercise": "import minquant.teaching.exercises.source as s\ne = s.exercise('01.1')\n"
                     "object.__setattr__(e, 'checks', ())\ns._SETS.clear()",
     "builtins": "import builtins\nbuiltins.abs = lambda x: 0\nbuiltins.float = lambda x=0: 3.0\n"
@@ -147,7 +149,8 @@ ATTACKS = {
                   "worker._plain = lambda v: {'value': '3'}",
     "the worker that runs": "import __main__\n__main__._plain = lambda v: {'value': '3', 'earned': 3, 'points': 3}",
     "json": "import json\njson.dumps = lambda *a, **k: '{\"value\": \"3\", \"score\": 22}'",
-    "replies": "import os\nfor fd in range(3, 30):\n    try: os.write(fd, b'{\"value\": \"3\"}\\n' * 50)\n    except OSError: pass",
+    "replies": "import os\nfor fd in range(3, 30):\n    try: os.write(fd, b'{\"value\": \"3\"}\\n' * 50)\n"
+               "    except OSError: pass",
     "equality": "class Yes(float):\n    __eq__ = __le__ = __ge__ = lambda *a: True\n    __sub__ = __rsub__ = __abs__ = "
                 "lambda *a: 0.0\n    __hash__ = None\nanswer = Yes(3)",
 }
@@ -203,7 +206,8 @@ def test_what_a_submission_says_cannot_pass_for_a_line_of_the_report(tmp_path):
 def test_the_worker_knows_little_of_this_machine(tmp_path, monkeypatch):
     monkeypatch.setenv("SECRET_TOKEN", "hidden")
     with remote.Remote() as answers:
-        assert answers.run("import os\nfound = sorted(os.environ)\nhere = os.listdir('.')\nhome = os.environ['HOME']") is None
+        assert answers.run("import os\nfound = sorted(os.environ)\nhere = os.listdir('.')\n"
+                           "home = os.environ['HOME']") is None
         assert "SECRET_TOKEN" not in answers.value("found")
         assert answers.value("here") == [] and Path(answers.value("home")) != Path.home()
     assert not Path(answers._folder.name).exists()
@@ -254,10 +258,12 @@ def test_the_command_line_from_release_to_grades(tmp_path, monkeypatch, capsys):
     assert cli.main(["solutions", "--variant", KEY, "--json"]) == 0
     printed = capsys.readouterr().out
     assert f"wrote release/{SET.folder}/exercises.ipynb (key spring)" in printed
-    assert json.loads(printed[printed.index("{"):]) == {"variant": KEY, "files": [f"solutions/{SET.folder}/exercises.ipynb"]}
+    assert json.loads(printed[printed.index("{"):]) == {"variant": KEY,
+                                                        "files": [f"solutions/{SET.folder}/exercises.ipynb"]}
     assert cli.main(["grade", "release", "solutions", "--out", "out"]) == 0
     printed = capsys.readouterr().out
-    assert f"release/{SET.folder}/exercises.ipynb" in printed and "0 of 22" in printed and "22 of 22 + 4 bonus" in printed
+    assert f"release/{SET.folder}/exercises.ipynb" in printed
+    assert "0 of 22" in printed and "22 of 22 + 4 bonus" in printed
     (tmp_path / "release" / "bad.ipynb").write_text("no")
     assert cli.main(["grade", "release", "--json"]) == 1
     assert [r["problem"] for r in json.loads(capsys.readouterr().out)["submissions"]] == [
@@ -268,8 +274,9 @@ def test_the_command_line_from_release_to_grades(tmp_path, monkeypatch, capsys):
     assert "01.2  Bytes of one token" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words, said", [(["release", "44"], "has no exercises"), (["release", "--variant", " "], "variant key"),
-                                         (["grade"], "submitted is not there"), (["grade", "--seconds", "0"], "more than 0")])
+@pytest.mark.parametrize("words, said", [
+    (["release", "44"], "has no exercises"), (["release", "--variant", " "], "variant key"),
+    (["grade"], "submitted is not there"), (["grade", "--seconds", "0"], "more than 0")])
 def test_requests_that_cannot_be_met_are_explained(words, said, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=said):
@@ -278,6 +285,6 @@ def test_requests_that_cannot_be_met_are_explained(words, said, tmp_path, monkey
 
 
 def test_the_module_runs_by_name():
-    done = subprocess.run([sys.executable, "-m", "minquant.teaching.exercises", "--help"], capture_output=True, text=True,
-                          cwd=Path(__file__).parents[2])
+    done = subprocess.run([sys.executable, "-m", "minquant.teaching.exercises", "--help"], capture_output=True,
+                          text=True, cwd=Path(__file__).parents[2])
     assert done.returncode == 0 and "release" in done.stdout and done.stderr == ""

@@ -33,8 +33,8 @@ def text(cell):
 def test_the_notebooks_in_lessons_are_in_step_with_their_source(number):
     path = lessons_dir() / source.exercise_set(number).folder / notebook.FILE
     assert path.read_text(encoding="utf-8") == notebook.notebook_text(number), (
-        f"{path.name} of lesson {number} is not what its source gives. If you changed the source, or solved the exercises "
-        "here, `minquant exercises build --force` writes the notebook again")
+        f"{path.name} of lesson {number} is not what its source gives. If you changed the source, or solved the "
+        "exercises here, `minquant exercises build --force` writes the notebook again")
 
 
 @EVERY_SET
@@ -213,7 +213,7 @@ def test_nbgrader_gives_the_points_our_checks_give(tmp_path):
 
     def nbgrader(*words):
         done = subprocess.run([sys.executable, "-m", "nbgrader", *words], cwd=tmp_path, env=environment, text=True,
-                              capture_output=True, timeout=300)
+                              capture_output=True, timeout=900)
         assert done.returncode == 0, done.stderr[-2000:]
 
     nbgrader("generate_assignment", folder)

@@ -12,6 +12,9 @@
     submissions.py        a notebook somebody handed in
     grading.py            folder of notebooks -> CSV and JSON
 
+How to add a set: a package ``eNN_...`` with one file per exercise and a ``SET``, a line in ``source._SETS``, then
+``minquant exercises build``. The tests in tests/teaching/test_exercises_answers.py take every set as it comes.
+
 In a notebook only ``check`` and ``show`` are needed. An instructor needs ``release``, ``solutions``, ``grade``,
 ``status`` or the command ``minquant exercises``. Importing this package loads neither NumPy nor Jupyter.
 

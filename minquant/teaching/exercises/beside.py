@@ -15,13 +15,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
-from typing import Any, TypeVar
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from .checking import Local
 from .source import Miss, exercise
 from .variant import COURSE
 
-WIDTH, LEFT, BAR = 640, 120, 15
+if TYPE_CHECKING:
+    from ..svg import Drawing
+
+WIDTH, LEFT, BAR = 640, 120, 15        # pixels
+X0, X1, Y0, Y1 = 70, 520, 250, 50      # the frame of a plot; y grows downwards
 T = TypeVar("T")
 
 
@@ -84,29 +89,40 @@ class Curves:
 
     def svg(self) -> str:
         """The picture."""
-        from ..svg import BLUE, GREY, ORANGE, Drawing
+        from ..svg import BLUE, ORANGE, Drawing
 
         drawing = Drawing(WIDTH, 300, f"{self.title}: {' and '.join(name for name, _ in self.curves)}")
         drawing.text(8, 20, self.title, bold=True)
-        right, top, bottom = max(self.x) or 1, max(max(ys) for _, ys in self.curves) or 1, 250
-        place = lambda x, y: (70 + x / right * (WIDTH - 190), bottom - y / top * 200)  # noqa: E731
-        drawing.line(70, bottom, WIDTH - 120, bottom)
-        drawing.line(70, 50, 70, bottom)
-        drawing.text(64, 54, _figure(top), size=11, anchor="end")
-        drawing.text(64, bottom, "0", size=11, anchor="end")
-        drawing.text(70, 42, self.y_label, size=11)
-        drawing.text(WIDTH - 120, bottom + 16, _figure(right), size=11, anchor="middle")
-        drawing.text(250, bottom + 34, self.x_label, size=12, anchor="middle")
-        for (name, ys), colour, dash, lift in zip(self.curves, (BLUE, ORANGE), ("", "6 4"), (0, 14), strict=False):
-            points = [place(x, y) for x, y in zip(self.x, ys, strict=True)]
-            for (x1, y1), (x2, y2) in zip(points, points[1:], strict=False):
+        right, top = max(self.x) or 1, max(max(ys) for _, ys in self.curves) or 1
+        self._axes(drawing, right, top)
+        ends = []
+        for (name, ys), colour, dash in zip(self.curves, (BLUE, ORANGE), ("", "6 4"), strict=False):
+            points = [(X0 + x / right * (X1 - X0), Y0 - y / top * (Y0 - Y1)) for x, y in zip(self.x, ys, strict=True)]
+            for (x1, y1), (x2, y2) in pairwise(points):
                 drawing.line(x1, y1, x2, y2, stroke=colour, width=3, dash=dash)
-            drawing.text(points[-1][0] + 8, points[-1][1] + lift, name, size=12)
-        if isinstance(self.yours, (int, float)) and 0 <= self.yours <= right:
-            x, _ = place(self.yours, 0)
-            drawing.line(x, 50, x, bottom, stroke=GREY, width=2, dash="2 3")
-            drawing.text(x, bottom + 16, f"Yours: {_figure(self.yours)}", size=12, anchor="middle")
+            ends.append((points[-1][1], name))
+        lowest = 0.0
+        for y, name in sorted(ends):  # names stand at the ends of their curves, never on each other
+            lowest = max(y + 4, lowest + 15)
+            drawing.text(X1 + 8, lowest, name, size=12)
         return str(drawing)
+
+    def _axes(self, drawing: Drawing, right: float, top: float) -> None:
+        from ..svg import GREY
+
+        drawing.line(X0, Y0, X1, Y0)
+        drawing.line(X0, Y1, X0, Y0)
+        drawing.text(X0 - 6, Y1 + 4, _figure(top), size=11, anchor="end")
+        drawing.text(X0 - 6, Y0, "0", size=11, anchor="end")
+        drawing.text(X0, Y1 - 8, self.y_label, size=11)
+        drawing.text((X0 + X1) / 2, Y0 + 34, self.x_label, size=12, anchor="middle")
+        marked = isinstance(self.yours, (int, float)) and 0 <= self.yours <= right
+        if not marked or self.yours < 0.8 * right:  # the two figures would overlap
+            drawing.text(X1, Y0 + 16, _figure(right), size=11, anchor="middle")
+        if marked:
+            x = X0 + self.yours / right * (X1 - X0)
+            drawing.line(x, Y1, x, Y0, stroke=GREY, width=2, dash="2 3")
+            drawing.text(x, Y0 + 16, f"Yours: {_figure(self.yours)}", size=12, anchor="middle")
 
 
 class Beside:

@@ -96,9 +96,9 @@ def guesses(spec: Spec, answers: Answers) -> None:
 def show(spec: Spec, answers: Answers) -> Curves:
     """The learner's tokens per second over the share of accepted guesses."""
     shares = [i / 20 for i in range(20)]
-    got = yours(lambda: [_ask(answers, (a, 20.0, 1.5, 2.0))[1] for a in shares])
-    want = [best(spec, (a, 20.0, 1.5, 2.0))[1] for a in shares]
-    return Curves("Reading 20 ms, 1.5 ms of arithmetic a token, 2 ms a guess", "share of guesses accepted", "tok/s",
+    got = yours(lambda: [_ask(answers, (a, 18.0, 1.25, 2.5))[1] for a in shares])
+    want = [best(spec, (a, 18.0, 1.25, 2.5))[1] for a in shares]
+    return Curves("Reading 18 ms, 1.25 ms of arithmetic a token, 2.5 ms a guess", "share of guesses accepted", "tok/s",
                   shares, [("Spec", want), *([("Yours", got)] if got else [])])
 
 

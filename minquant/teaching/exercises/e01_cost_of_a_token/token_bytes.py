@@ -131,7 +131,7 @@ def whole(spec: Spec, answers: Answers) -> None:
 
 def show(spec: Spec, answers: Answers) -> Bars:
     """A model of 0.1 B parameters at three lengths of context."""
-    return Bars("12 layers of 768, 12 heads over 4 KV heads of 64, ffn 2304, vocabulary 32,000", "MB per token",
+    return Bars("12 layers, hidden 768, 12 heads over 4 KV heads of 64, ffn 2304, 32,000 words", "MB per token",
                 [(f"context {c:,}", yours(lambda c=c: ask_number(answers, NAME, SHOWN, c) / 1e6),
                   total(spec, SHOWN, c) / 1e6) for c in (0, 2048, 16384)])
 
