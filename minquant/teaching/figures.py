@@ -60,12 +60,12 @@ def bars(labels: Sequence[str], values: Sequence[float], unit: str, title: str =
     places = range(len(labels))
     axes.barh(places, values, color=svg.SKY, height=0.62)
     if spreads is not None:
-        below_above = [[v - low for v, (low, _) in zip(values, spreads)], [high - v for v, (_, high) in zip(values, spreads)]]
-        axes.errorbar(values, places, xerr=[[max(e, 0) for e in side] for side in below_above], fmt="none",
-                      ecolor=svg.INK, capsize=3, linewidth=1.2)
+        below = [max(value - low, 0) for value, (low, _) in zip(values, spreads)]
+        above = [max(high - value, 0) for value, (_, high) in zip(values, spreads)]
+        axes.errorbar(values, places, xerr=[below, above], fmt="none", ecolor=svg.INK, capsize=3, linewidth=1.2)
     if limits is not None:
-        axes.plot(limits, places, linestyle="none", marker="|", markersize=22, markeredgewidth=2.5, color=svg.VERMILLION,
-                  label="speed of light")
+        axes.plot(limits, places, linestyle="none", marker="|", markersize=22, markeredgewidth=2.5,
+                  color=svg.VERMILLION, label="speed of light")
         _legend(axes, loc="lower right", bbox_to_anchor=(1.0, 1.0))
     for place, value in zip(places, values):
         axes.annotate(f"{value:.3g}", (0, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=11)

@@ -71,7 +71,8 @@ def followed(model) -> OneWeight:
     name = f"model.layers.{model.config.layers - 1}.mlp.down_proj.weight"
     matrix = model.weights[name]
     if matrix.shape[0] <= ROW or matrix.shape[1] < GROUP:
-        raise ValueError(f"{name} has shape {matrix.shape}: the followed weight needs {ROW + 1} rows and {GROUP} columns")
+        raise ValueError(f"{name} has shape {matrix.shape}: "
+                         f"the followed weight needs {ROW + 1} rows and {GROUP} columns")
     column = int(np.argsort(-np.abs(matrix[ROW, :GROUP]), kind="stable")[1])
     return OneWeight(name, ROW, column, float(matrix[ROW, column]))
 

@@ -53,7 +53,7 @@ def probability_bars(pieces: Sequence[str], probabilities: Sequence[float], titl
 
 
 def continuation(prompt: str, text: str, head: str, lines: int = 9) -> str:
-    """A prompt (bold, one line at most) and what a model wrote after it, in a frame with a heading; cut to ``lines``."""
+    """A prompt (bold, one line at most) and what a model wrote after it, framed, with a heading; cut to ``lines``."""
     written = (prompt + text).splitlines()
     shown = [piece for line in written if line.strip() for piece in textwrap.wrap(line, LINE) or [""]]
     drawing = Drawing(720, 66 + 21 * lines, f"{head}. {prompt}{text}")

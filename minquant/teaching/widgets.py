@@ -102,7 +102,8 @@ def _control(name: str, wanted: Any) -> widgets.Widget:
             raise ValueError(f"explore({name}=...): the first number must be below the second, got {wanted!r}")
         whole = all(isinstance(v, int) for v in wanted)
         kind = widgets.IntSlider if whole else widgets.FloatSlider
-        return kind(min=low, max=high, step=step[0] if step else (1 if whole else (high - low) / 100), value=low, **common)
+        by = step[0] if step else 1 if whole else (high - low) / 100
+        return kind(min=low, max=high, step=by, value=low, **common)
     raise ValueError(f"explore({name}=...): give (low, high), (low, high, step), a list of choices, True/False or a "
                      f"widget, not {wanted!r}")
 

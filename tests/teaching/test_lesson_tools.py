@@ -1,4 +1,4 @@
-"""Maintainers' tools for lessons: text and back without loss, outputs kept where a source is unchanged, a clean form."""
+"""Maintainers' tools for lessons: text and back without loss, outputs of unchanged cells kept, a clean form."""
 
 import sys
 from pathlib import Path

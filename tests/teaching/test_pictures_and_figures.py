@@ -63,7 +63,7 @@ def test_the_batch_curve_lies_between_its_extremes():
 
 
 def test_the_roofline_bends_where_the_roofs_meet():
-    points = [{"name": "int8", "flops_per_byte": 2.0, "gflops": 80.0}, {"name": "int8", "flops_per_byte": 8, "gflops": 99}]
+    points = [{"name": "int8", "flops_per_byte": x, "gflops": y} for x, y in ((2.0, 80.0), (8.0, 99.0))]
     _, axes = figures.roofline(points, bandwidth=50.0, peak=400.0)
     xs, ys = axes.get_lines()[0].get_data()
     assert xs[1] == 8.0 and ys[1] == ys[2] == 400.0 and ys[0] == pytest.approx(xs[0] * 50)

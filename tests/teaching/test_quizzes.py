@@ -8,7 +8,8 @@ import pytest
 from minquant.teaching import quizzes
 from minquant.teaching.quizzes import Choice, Question
 
-SHIPPED = sorted(p.stem.removeprefix("lesson_") for p in Path(quizzes.__file__).with_name("questions").glob("lesson_*.py"))
+FOLDER = Path(quizzes.__file__).with_name("questions")
+SHIPPED = sorted(p.stem.removeprefix("lesson_") for p in FOLDER.glob("lesson_*.py"))
 
 
 def test_there_are_questions():

@@ -1,4 +1,4 @@
-"""The format stepper: every card is whole, its bars have the lengths of its figures, and it says what it cannot know."""
+"""The format stepper: every card is whole, its bars have the lengths of its figures, what is unknown is said."""
 
 import re
 import xml.etree.ElementTree as ElementTree

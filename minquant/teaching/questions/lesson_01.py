@@ -36,10 +36,12 @@ QUESTIONS = (
         "What does that tell you?",
         (
             Choice("The kernel now waits for arithmetic, not for memory", True,
-                   "Two weights share a byte, and taking them apart costs instructions. Once unpacking takes longer than "
-                   "reading, a further cut in bytes buys nothing. A better kernel can move that limit; fewer bits cannot."),
+                   "Two weights share a byte, and taking them apart costs instructions. Once unpacking takes longer "
+                   "than reading, a further cut in bytes buys nothing. A better kernel can move that limit; fewer "
+                   "bits cannot."),
             Choice("The measurement must be wrong: fewer bytes are always faster", False,
-                   "Fewer bytes are faster only while the processor waits for the memory. The measurement may be right."),
+                   "Fewer bytes are faster only while the processor waits for the memory. The measurement may be "
+                   "right."),
             Choice("4 bits are too few to describe a weight", False,
                    "That would be a matter of quality. Speed does not depend on what the bits mean, only on how many "
                    "there are and how much work it takes to use them."),
