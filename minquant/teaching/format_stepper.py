@@ -185,4 +185,5 @@ def _label(row: dict) -> str:
     """What a screen reader says of the card."""
     speed = f"{row['tokens_per_s']:.3g} tokens per second" if row["tokens_per_s"] is not None else "no kernel yet"
     return (f"{row['weights']}: {row['bits_per_weight']:.3g} bits per weight, "
-            f"{row['footprint_bytes_0_8b'] / 1e9:.2f} GB for a 0.8B model, {speed}, KL {_figure(row['kl'])} nats per token, perplexity {row['perplexity']:.4g}")
+            f"{row['footprint_bytes_0_8b'] / 1e9:.2f} GB for a 0.8B model, {speed}, "
+            f"KL {_figure(row['kl'])} nats per token, perplexity {row['perplexity']:.4g}")

@@ -38,7 +38,8 @@ Spread = tuple[float, float] | None
 def path() -> Path:
     """Where the ledger lies.
 
-    ``$MINQUANT_LEDGER``, else ``$MINQUANT_CACHE_DIR/ledger.json``, else in the user's data folder. A run with a cache folder of its own (a test) thus keeps its ledger there too.
+    ``$MINQUANT_LEDGER``, else ``$MINQUANT_CACHE_DIR/ledger.json``, else in the user's data folder. A run with a
+    cache folder of its own (a test) thus keeps its ledger there too.
     """
     if named := os.environ.get("MINQUANT_LEDGER"):
         return Path(named)
