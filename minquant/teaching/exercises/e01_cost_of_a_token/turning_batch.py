@@ -172,8 +172,8 @@ at which the arithmetic of a pass takes at least as long as its reading**, or `N
 | rate | 1e9 operations per second; a multiply-add counts as <<pair_word>> |
 
 - Reading: all weights once per pass, and the cache of every sequence.
-- Arithmetic: one multiply-add per weight and sequence, and on average <<unpack>> operations per weight to unpack it, once
-  per pass whatever the batch. The arithmetic of attention is left out.
+- Arithmetic: one multiply-add per weight and sequence, and on average <<unpack>> operations per weight to unpack it,
+  once per pass whatever the batch. The arithmetic of attention is left out.
 - Reading and arithmetic run at the same time; the longer one sets the pace.
 """,
     hints=("Both times are straight lines over the batch: a part that is there at batch 0, and a part per sequence.",
