@@ -74,6 +74,6 @@ def sample(logits: np.ndarray, temperature: float, top_p: float, rng: np.random.
     p = layers.softmax(logits.astype(np.float64) / temperature)  # (vocab,)
     order = np.argsort(-p, kind="stable")  # likeliest first
     cumulative = np.cumsum(p[order])
-    kept = int(np.searchsorted(cumulative, top_p * cumulative[-1])) + 1  # smallest set that reaches top_p
-    draw = rng.random() * cumulative[min(kept, len(p)) - 1]
-    return int(order[np.searchsorted(cumulative, draw, side="right")])
+    last = min(int(np.searchsorted(cumulative, top_p * cumulative[-1])), len(p) - 1)  # of the smallest set, its last
+    draw = rng.random() * cumulative[last]
+    return int(order[np.searchsorted(cumulative[:last], draw, side="right")])

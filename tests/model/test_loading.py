@@ -239,6 +239,7 @@ def test_a_damaged_header_is_refused(folder, header):
 @pytest.mark.parametrize("changes, words", [
     ({"data_offsets": [0, 10]}, "cannot lie in bytes 0 to 10"),
     ({"data_offsets": [8, 0]}, "cannot lie in bytes 8 to 0"),
+    ({"data_offsets": [8, 0], "dtype": "I64"}, "cannot lie in bytes 8 to 0"),
     ({"data_offsets": [-8, 760]}, "no valid dtype, shape and offsets"),
     ({"data_offsets": [0]}, "no valid dtype, shape and offsets"),
     ({"data_offsets": [0.0, 768.0]}, "no valid dtype, shape and offsets"),

@@ -47,6 +47,8 @@ def test_values_are_normal_and_unrelated():
     assert abs(w.mean()) < 0.005 and abs(w.std() - 1) < 0.005
     assert abs((w**4).mean() - 3) < 0.03
     assert abs(np.corrcoef(w[:, :-1].ravel(), w[:, 1:].ravel())[0, 1]) < 0.005
+    down = random_model("0.1b").weights["model.layers.0.mlp.down_proj.weight"]  # writes to the residual stream
+    assert abs(down.std() * np.sqrt(2048 * 2 * 12) - 1) < 0.005
     gain = random_model("0.1b").weights["model.norm.weight"]
     assert abs(gain.mean() - 1) < 0.02 and 0.1 < gain.std() < 0.15
 
