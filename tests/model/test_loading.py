@@ -229,11 +229,20 @@ def test_an_enormous_header_is_refused_before_it_is_read(folder, length):
 
 
 @pytest.mark.parametrize("header", [b"not JSON", b"[]", b"\xff\xfe", b'{"a": 1}', b"[" * 50_000,
-                                    b'{"x": {"dtype": "F32"}, "x": {"dtype": "F32"}}'])
+                                    b'{"x": {"dtype": "F32"}}'])
 def test_a_damaged_header_is_refused(folder, header):
     put_together(folder / "model.safetensors", header, b"")
     with pytest.raises(ValueError, match="model.safetensors: the header is damaged"):
         load(folder)
+
+
+def test_a_name_that_stands_twice_is_refused(tmp_path):
+    entry = '"x": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}'
+    put_together(tmp_path / "model.safetensors", f"{{{entry}}}".encode(), bytes(4))
+    assert SafetensorsFile(tmp_path / "model.safetensors")["x"] == 0
+    put_together(tmp_path / "model.safetensors", f"{{{entry}, {entry}}}".encode(), bytes(4))
+    with pytest.raises(ValueError, match="header is damaged: a name stands in it twice"):
+        SafetensorsFile(tmp_path / "model.safetensors")
 
 
 @pytest.mark.parametrize("changes, words", [
