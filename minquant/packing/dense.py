@@ -48,8 +48,7 @@ def _push_together(codes: np.ndarray, bits: int) -> np.ndarray:
     padded = np.zeros(-(-codes.size // 8) * 8, np.uint8)
     np.copyto(padded[: codes.size], codes, casting="unsafe")  # two's complement: the low 8 bits are kept
     words = padded.view(_WORD)
-    words &= _every(8, bits)
-    for lane in (8, 16, 32):  # two lanes become one: the upper moves down onto the end of the lower
+    for lane in (8, 16, 32):  # two lanes become one: the upper moves down onto the end of the lower, idle bits are lost
         used = lane * bits // 8
         low = _every(2 * lane, used)
         words = words & low | words >> np.uint64(lane - used) & low << np.uint64(used)

@@ -86,7 +86,8 @@ def test_finite_input_stays_finite(type):
     x = np.zeros((4, 32), np.float32)
     x[0, 3], x[1, :] = 3e38, -3e38     # scale beyond float16: held at 65504
     x[2, 5], x[3, :] = 1e-45, 1e-40    # 1/d beyond float32: codes 0
-    back = gguf.dequantize(gguf.quantize(x, type), type)
+    with np.errstate(invalid="raise"):  # no NaN on the way either: what a cast makes of it depends on the machine
+        back = gguf.dequantize(gguf.quantize(x, type), type)
     assert np.isfinite(back).all() and not back[2:].any()
     assert np.abs(gguf.unpack_blocks(gguf.quantize(x, type), type)[0][:2]).max() == 65504
 
