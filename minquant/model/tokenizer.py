@@ -15,6 +15,7 @@ Sources
 
 What we leave out
     Learning the merges (``tools/train_tiny.py``), normalisers, other word rules; a file that needs them is refused.
+    What a letter is, Python's own Unicode tables say: characters younger than the interpreter count as marks.
 """
 
 from __future__ import annotations
@@ -51,6 +52,15 @@ class _Kinds(dict):
         return kind
 
 
+_KINDS = _Kinds()
+
+
+def words(text: str) -> list[str]:
+    """Cut a text into the words that BPE works on; put together they are the text again."""
+    kinds = text.translate(_KINDS)  # one character for one, so that positions stay
+    return [text[match.start():match.end()] for match in WORDS.finditer(kinds)]
+
+
 def _bytes_as_text() -> dict[int, str]:
     """The printable character that stands for each byte in the file: itself, or the next free one from U+0100 on."""
     printable = {*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAD), *range(0xAE, 0x100)}
@@ -85,7 +95,6 @@ class Tokenizer:
         longest_first = sorted(special, key=len, reverse=True)
         self._split_special = re.compile("(" + "|".join(map(re.escape, longest_first)) + ")") if special else None
         self._words: dict[str, list[int]] = {}
-        self._kinds = _Kinds()
 
     @classmethod
     def from_file(cls, path: str | os.PathLike) -> Tokenizer:
@@ -127,9 +136,8 @@ class Tokenizer:
             if part in self.special:
                 tokens.append(self.special[part])
                 continue
-            kinds = part.translate(self._kinds)  # one character for one, so that positions stay
-            for match in WORDS.finditer(kinds):
-                tokens += self._encode_word(part[match.start():match.end()])
+            for word in words(part):
+                tokens += self._encode_word(word)
         return np.array(tokens, np.int32)
 
     def decode(self, tokens: Iterable[int]) -> str:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from minquant._paths import data_path
 from minquant.model import Tokenizer
-from minquant.model.tokenizer import BYTES_AS_TEXT
+from minquant.model.tokenizer import BYTES_AS_TEXT, words
 from tests import naive
 
 PATH = data_path("tokenizer.json")
@@ -38,6 +38,24 @@ def test_the_same_tokens_as_the_library(text):
     assert got.dtype == np.int32 and got.ndim == 1
     assert got.tolist() == THEIRS.encode(text).ids
     assert OURS.decode(got) == text
+
+
+def librarys_words(text: str) -> list[str]:
+    return [text[start:end] for _, (start, end) in THEIRS.pre_tokenizer.pre_tokenize_str(text)]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_the_same_words_as_the_library(text):
+    """A vocabulary with few merges hides a wrong cut; the words themselves do not."""
+    assert words(text) == librarys_words(text)
+
+
+def test_every_character_of_latin_greek_cyrillic_and_punctuation_is_of_the_right_kind():
+    """Each one after a letter, a digit, a space, a mark and itself. (Later scripts depend on Python's Unicode.)"""
+    for code in [*range(0x530), *range(0x1E00, 0x2100), *range(0x2150, 0x2190), *range(0x3000, 0x3020)]:
+        c = chr(code)
+        text = f"a{c}1{c} {c}!{c}{c} x"
+        assert words(text) == librarys_words(text), hex(code)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
