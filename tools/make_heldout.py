@@ -32,7 +32,8 @@ def choose(roots: list[str]) -> dict:
     for name, width in SHARES:
         splits[name] = [n for n in libraries[0] if n in shared and low <= int(n[:2], 16) < low + width]
         low += width
-        print(f"{name}: {len(splits[name])} paragraphs, {sum(len(libraries[0][n].encode()) for n in splits[name])} bytes")
+        print(f"{name}: {len(splits[name])} paragraphs, "
+              f"{sum(len(libraries[0][n].encode()) for n in splits[name])} bytes")
     return {"what": "names (SHA-256, 16 hex digits) of docstring paragraphs that CPython 3.11 to 3.14 share; no text",
             "made_by": "tools/make_heldout.py", "libraries": len(libraries), "splits": splits}
 

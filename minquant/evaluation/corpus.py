@@ -78,7 +78,7 @@ def split_paragraphs(text: str) -> list[str]:
 
 
 def docstrings(source: str) -> Iterator[tuple[str, int, int]]:
-    """Every docstring of a Python source as (clean text, first line, last line), lines counted from 1, outer ones first.
+    """Every docstring of a source as (clean text, first line, last line), lines counted from 1, outer ones first.
 
     Raises SyntaxError where the source does not parse. Only statements are visited: an expression holds no docstring,
     and most nodes of a syntax tree are expressions.

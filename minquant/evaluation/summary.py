@@ -77,7 +77,8 @@ def heldout_tokens(model: Transformer, split: str = "test", limit_bytes: int | N
         ends = np.cumsum([len(piece) for piece in model.tokenizer.token_bytes(tokens)])  # (N - 1,)
         tokens = tokens[:np.searchsorted(ends, limit_bytes, side="right")]
         if not len(tokens):
-            raise ValueError(f"limit_bytes={limit_bytes} leaves nothing of the text: its first token has {ends[0]} bytes")
+            raise ValueError(f"limit_bytes={limit_bytes} leaves nothing of the text: its first token has "
+                             f"{ends[0]} bytes")
     return np.concatenate(([0], tokens)).astype(np.int64)
 
 

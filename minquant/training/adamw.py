@@ -28,7 +28,7 @@ class AdamW:
     """Adam with decoupled weight decay. ``weights`` given to ``step`` are not changed; new arrays are returned."""
 
     def __init__(self, betas: tuple[float, float] = (0.9, 0.98), eps: float = 1e-8, decay: float = 0.01) -> None:
-        """``decay`` applies to matrices; norm gains (one dimension) are not drawn towards 0, which is not their rest."""
+        """``decay`` applies to matrices; norm gains (one dimension) are not drawn towards 0."""
         self.betas, self.eps, self.decay, self.count = betas, eps, decay, 0
         self._mean: dict[str, np.ndarray] = {}
         self._square: dict[str, np.ndarray] = {}
@@ -62,7 +62,7 @@ def clip_gradients(gradients: Mapping[str, np.ndarray], limit: float) -> tuple[d
 
 
 def learning_rate(step: int, steps: int, peak: float, warmup: int) -> float:
-    """Linear from peak/warmup up to ``peak`` in ``warmup`` steps, then linear down, to reach 0 just after the last step.
+    """Linear from peak/warmup up to ``peak`` in ``warmup`` steps, then linear down to 0 just after the last step.
 
     ``step`` counts from 0 to steps - 1; ``warmup`` is less than ``steps``.
     """

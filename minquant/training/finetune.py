@@ -104,7 +104,8 @@ def _check(model: Transformer, tokens: Any, steps: int, batch: int, context: int
         raise ValueError(f"finetune trains a float model, and this one is quantized ({model.recipe}); give the float "
                          "model, and through= to train with rounding")
     if context > model.config.context:
-        raise ValueError(f"finetune: context {context} is longer than the {model.config.context} tokens this model reads")
+        raise ValueError(f"finetune: context {context} is longer than the {model.config.context} tokens this model "
+                         "reads")
     tokens = check_tokens(tokens, model.config.vocab_size)  # (N,)
     if len(tokens) < context + 1:
         raise ValueError(f"finetune: {len(tokens)} tokens are too few for one window of context + 1 = {context + 1}; "

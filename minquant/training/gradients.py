@@ -47,7 +47,8 @@ def embedding_backward(dx: np.ndarray, tokens: np.ndarray, vocab: int) -> np.nda
 
 
 def rms_norm_backward(dy: np.ndarray, x: np.ndarray, gain: np.ndarray, eps: float) -> tuple[np.ndarray, np.ndarray]:
-    """y = g n,  n = x r,  r = 1 / sqrt(mean(x^2) + eps)   ->   dg = sum_rows dy n,  dx = r (dn - n mean(dn n)),  dn = dy g.
+    """y = g n,  n = x r,  r = 1 / sqrt(mean(x^2) + eps)   ->   dg = sum_rows dy n,
+    dx = r (dn - n mean(dn n)),  dn = dy g.
 
     The second term of dx: growing along its own direction does not change a row, for r shrinks as it grows.
     dy and x (N, d), gain (d,) -> dx (N, d), dgain (d,).
@@ -61,7 +62,8 @@ def rms_norm_backward(dy: np.ndarray, x: np.ndarray, gain: np.ndarray, eps: floa
 
 
 def swiglu_backward(dy: np.ndarray, gate: np.ndarray, up: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """y = silu(gate) up,  silu(a) = a s,  s = sigmoid(a)   ->   dgate = dy up s (1 + gate (1 - s)),  dup = dy silu(gate).
+    """y = silu(gate) up,  silu(a) = a s,  s = sigmoid(a)   ->
+    dgate = dy up s (1 + gate (1 - s)),  dup = dy silu(gate).
 
     dy, gate, up (N, f) -> dgate, dup (N, f).
     """
@@ -72,7 +74,7 @@ def swiglu_backward(dy: np.ndarray, gate: np.ndarray, up: np.ndarray) -> tuple[n
 
 
 def rope_backward(dy: np.ndarray, cos: np.ndarray, sin: np.ndarray) -> np.ndarray:
-    """y = each pair turned by its angle   ->   dx = each pair of dy turned back (a rotation's transpose is its inverse).
+    """y = each pair turned by its angle   ->   dx = each pair of dy turned back (rotations are orthogonal).
 
     dy (..., T, h), cos and sin (T, h/2) -> dx (..., T, h).
     """

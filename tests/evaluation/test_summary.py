@@ -20,7 +20,8 @@ def test_one_pass_gives_what_the_single_functions_give(model, rounded, tokens, o
     np.testing.assert_allclose(got.nll, scored.nll, atol=1e-5)
     np.testing.assert_array_equal(got.kl_per_token, kl)
     for name, expected in {
-        "perplexity": scored.value, "perplexity_stderr": scored.stderr, "kl": kl.mean(), "kl_stderr": standard_error(kl),
+        "perplexity": scored.value, "perplexity_stderr": scored.stderr, "kl": kl.mean(),
+        "kl_stderr": standard_error(kl),
         "bits_per_byte": bits_per_byte(rounded, tokens, **options), "bits_per_weight": rounded.bits_per_weight,
         "top1_agreement": top1_agreement(rounded, model, tokens, **options), "nll_difference": difference.mean(),
         "nll_difference_stderr": standard_error(difference), "scored_tokens": len(tokens) - 1,

@@ -23,7 +23,8 @@ def test_adamw_moves_each_weight_as_the_paper_says():
         path.append(weights)
     for name, decay in (("matrix", 0.2), ("gain", 0.0)):  # gains are not drawn towards 0
         for index in np.ndindex(start[name].shape):
-            expected = naive.adamw(start[name][index], [g[name][index] for g in gradients], rates, (0.8, 0.95), 1e-6, decay)
+            expected = naive.adamw(start[name][index], [g[name][index] for g in gradients], rates, (0.8, 0.95), 1e-6,
+                                   decay)
             assert [w[name][index] for w in path] == pytest.approx(expected, rel=1e-12)
 
 

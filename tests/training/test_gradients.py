@@ -146,7 +146,8 @@ def test_the_loss_is_that_of_the_model(tied):
     tokens = np.random.default_rng(3).integers(0, config.vocab_size, (4, 11))
     loss, got = loss_and_gradients(config, weights, tokens)
     model = Transformer(config, weights)
-    expected = [-naive.log_probabilities(row)[t] for text in tokens for row, t in zip(model.logits(text[:-1]), text[1:])]
+    expected = [-naive.log_probabilities(row)[t] for text in tokens
+                for row, t in zip(model.logits(text[:-1]), text[1:])]
     assert loss == pytest.approx(np.mean(expected), abs=1e-6)
     exact = loss_and_gradients(config, {n: w.astype(np.float64) for n, w in weights.items()}, tokens)[1]
     for name, gradient in got.items():
