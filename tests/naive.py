@@ -294,7 +294,7 @@ def block_standard_error(values, block: int) -> float:
 # --------------------------------------------------------------------------------------------------------------------
 
 def numerical_gradient(f, x: np.ndarray, entries=None, step: float = 1e-5) -> dict[tuple[int, ...], float]:
-    """Central differences (f(x + step) - f(x - step)) / 2 step by each entry (all, or those named); x float64 is put back."""
+    """Central differences (f(x + step) - f(x - step)) / 2 step by each entry (all, or those named); x is put back."""
     found = {}
     for index in np.ndindex(x.shape) if entries is None else entries:
         kept = x[index]
