@@ -7,6 +7,7 @@ lesson's cells and nothing else. MPLBACKEND is taken away: with it set, plots le
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 
 CELL_SECONDS = 120
 LESSON_SECONDS = 600
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # IPython paints its tracebacks, also where nobody sees the colours
 NOT_HANDED_ON = ("MPLBACKEND", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "NUMBA_DISABLE_JIT")
 
 
@@ -53,7 +55,7 @@ def nbval(notebook: Path, folder: Path) -> Run:
     done = subprocess.run(command, cwd=folder, env=environment(folder), capture_output=True, text=True,
                           stdin=subprocess.DEVNULL, timeout=LESSON_SECONDS)
     seconds = time.perf_counter() - start
-    report = done.stdout + done.stderr
+    report = COLOUR.sub("", done.stdout + done.stderr)
     if done.returncode not in (0, 1):
         raise RuntimeError(f"nbval did not run {notebook.parent.name}:\n{report}")
     suite = ElementTree.parse(results).getroot().find("testsuite")
