@@ -94,7 +94,7 @@ def _passes(model: Transformer, weights: str, threads: int, most: int, progress)
     rng = np.random.default_rng(0)
     vectors = [rng.standard_normal((most, width), np.float32) for width in widths]
     rows = max(m.codes.shape[1] for m in w[1:6])
-    out, decoded = packed.aligned((rows * most,), np.float32), packed.aligned((threads, max(widths) + 16), np.float32)
+    out, decoded = packed.aligned((rows * most,), np.float32), packed.aligned((threads, 2, max(widths) + 16), np.float32)
 
     def run(batch: int) -> None:
         with thread_count(threads):

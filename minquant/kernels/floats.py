@@ -10,7 +10,11 @@ on the example of bfloat16 (two bytes a weight):
         but the sum is one long chain of additions, each waiting for the one before.
     v2  the same loops, and the compiler may reorder the sum (``fastmath`` flags in ``_cache.py``): it keeps 64 partial
         sums and handles 16 weights per instruction.
-    v3  rows shared out over the cores by ``prange``.
+    v3  rows shared out over the cores by ``prange``: ``bf16_matvec``, the version to read first.
+    v4  ``bf16_places_matvec`` and the others: each thread reads two or three distant places of its share at once (``places`` below). One place in memory is read
+        ahead by the processor only so far; the next lines of several places travel at the same time. On the machine
+        this was written on, bfloat16 gained up to 1.7 times and int8 up to 2 times on one core. Neighbouring rows do
+        not help: they lie in the same page, which the processor takes for one place.
 
 A row is summed by one thread in one fixed order, so the result does not depend on the number of threads.
 ``out`` is an argument: nothing is allocated per token.
@@ -21,20 +25,35 @@ from __future__ import annotations
 import numpy as np
 from numba import prange
 
-from ._cache import parallel_jit
+from ._cache import jit, parallel_jit
 from .bits import bf16_to_float, e4m3_to_float
 
 _f32 = np.float32
 
 
+@jit
+def places(thread, threads, rows, count):
+    """(first, length, last): a thread's share of the rows is first..last, read at ``count`` places ``length`` rows apart.
+
+    The shares of all threads together are all rows. Place i starts at first + i * length; where the share does not divide,
+    the last place is a little short, and whoever walks it stays at ``last``.
+    """
+    first, stop = thread * rows // threads, (thread + 1) * rows // threads
+    return first, (stop - first + count - 1) // count, stop - 1
+
+
 @parallel_jit
-def float32_matvec(out, codes, x):
+def float32_matvec(out, codes, x, threads):
     """out (rows,) = codes (rows, columns) float32 @ x (columns,) float32."""
-    for r in prange(codes.shape[0]):
-        total = _f32(0)
-        for c in range(codes.shape[1]):
-            total += codes[r, c] * x[c]
-        out[r] = total
+    for thread in prange(threads):
+        first, length, last = places(thread, threads, codes.shape[0], 2)
+        for r in range(first, first + length):
+            q = min(r + length, last)
+            a = b = _f32(0)
+            for c in range(codes.shape[1]):
+                a += codes[r, c] * x[c]
+                b += codes[q, c] * x[c]
+            out[r], out[q] = a, b
 
 
 @parallel_jit
@@ -48,10 +67,29 @@ def bf16_matvec(out, codes, x):
 
 
 @parallel_jit
-def e4m3_matvec(out, codes, scale, x):
+def bf16_places_matvec(out, codes, x, threads):
+    """``bf16_matvec`` as v4: every thread reads three places of its rows at once."""
+    for thread in prange(threads):
+        first, length, last = places(thread, threads, codes.shape[0], 3)
+        for r in range(first, first + length):
+            q, p = min(r + length, last), min(r + 2 * length, last)
+            a = b = d = _f32(0)
+            for c in range(codes.shape[1]):
+                a += bf16_to_float(codes[r, c]) * x[c]
+                b += bf16_to_float(codes[q, c]) * x[c]
+                d += bf16_to_float(codes[p, c]) * x[c]
+            out[r], out[q], out[p] = a, b, d
+
+
+@parallel_jit
+def e4m3_matvec(out, codes, scale, x, threads):
     """out (rows,) float32 = (codes (rows, columns) int8 bits of fp8 E4M3, times scale (rows,) float32) @ x."""
-    for r in prange(codes.shape[0]):
-        total = _f32(0)
-        for c in range(codes.shape[1]):
-            total += e4m3_to_float(codes[r, c]) * x[c]
-        out[r] = total * scale[r]
+    for thread in prange(threads):
+        first, length, last = places(thread, threads, codes.shape[0], 2)
+        for r in range(first, first + length):
+            q = min(r + length, last)
+            a = b = _f32(0)
+            for c in range(codes.shape[1]):
+                a += e4m3_to_float(codes[r, c]) * x[c]
+                b += e4m3_to_float(codes[q, c]) * x[c]
+            out[r], out[q] = a * scale[r], b * scale[q]

@@ -1,6 +1,7 @@
 """Integer weights times a vector: int8 with a scale per row, int8 and int4 with a scale per group.
 
-**One scale per row** leaves the loop: sum the products of codes and x, multiply once at the end.
+**One scale per row** leaves the loop: sum the products of codes and x, multiply once at the end. (Two rows from distant
+places at once: see v4 in ``floats.py``. The kernels with groups are limited by arithmetic and take one row at a time.)
 
 **One scale per group** cannot leave it. What looks natural, an inner loop over the 32 weights of a group, is slow: the
 compiler unrolls it before it looks for vector instructions. The flat form does better:
@@ -28,19 +29,24 @@ from numba import prange
 
 from ._cache import parallel_jit
 from .bits import half_to_float
+from .floats import places
 
 _f32, _i32 = np.float32, np.int32
 _LOW, _HIGH = _f32(2.0**-28), _f32(2.0**-4)
 
 
 @parallel_jit
-def int8_rows_matvec(out, codes, scale, x):
+def int8_rows_matvec(out, codes, scale, x, threads):
     """out (rows,) float32 = (codes (rows, columns) int8, times scale (rows,) float32) @ x (columns,) float32."""
-    for r in prange(codes.shape[0]):
-        total = _f32(0)
-        for c in range(codes.shape[1]):
-            total += _f32(codes[r, c]) * x[c]
-        out[r] = total * scale[r]
+    for thread in prange(threads):
+        first, length, last = places(thread, threads, codes.shape[0], 2)
+        for r in range(first, first + length):
+            q = min(r + length, last)
+            a = b = _f32(0)
+            for c in range(codes.shape[1]):
+                a += _f32(codes[r, c]) * x[c]
+                b += _f32(codes[q, c]) * x[c]
+            out[r], out[q] = a * scale[r], b * scale[q]
 
 
 def _int8_groups(shift):

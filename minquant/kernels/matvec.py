@@ -71,13 +71,13 @@ def _int4_groups_row(out, m, layer, row):
 
 def _codes_only(kernel):
     def run(out, m, layer, x, scales):
-        kernel(out, m.codes[layer], x)
+        kernel(out, m.codes[layer], x, scales.shape[0])
     return run
 
 
 def _with_scale(kernel):
     def run(out, m, layer, x, scales):
-        kernel(out, m.codes[layer], m.scale[layer], x)
+        kernel(out, m.codes[layer], m.scale[layer], x, scales.shape[0])
     return run
 
 
@@ -89,7 +89,7 @@ def _with_group_scales(kernel):
 
 _MATVEC = {
     packed.Float32: _codes_only(floats.float32_matvec),
-    packed.BFloat16: _codes_only(floats.bf16_matvec),
+    packed.BFloat16: _codes_only(floats.bf16_places_matvec),
     packed.E4M3: _with_scale(floats.e4m3_matvec),
     packed.Int8Rows: _with_scale(integers.int8_rows_matvec),
     packed.Int8G32: _with_group_scales(integers.int8_g32_matvec),

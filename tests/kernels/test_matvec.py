@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import naive
-from minquant.kernels import batch, matvec, packed
+from minquant.kernels import batch, floats, matvec, packed
 
 from .packs import KINDS, random_packed
 
@@ -32,6 +32,28 @@ def test_matvec(kind, rows, columns):
         dense = naive.packed_matrix(m, layer, columns)
         error = np.abs(matvec_of(m, layer, x) - dense @ x.astype(np.float64))
         assert (error <= ROUNDING * (np.abs(dense) @ np.abs(x))).all()
+
+
+def test_the_plain_bfloat16_kernel_agrees_with_the_one_that_is_used():
+    m = random_packed(packed.BFloat16, 1, 11, 256)
+    x = np.random.default_rng(1).standard_normal(256).astype(np.float32)
+    out, dense = np.full(11, np.nan, np.float32), naive.packed_matrix(m, 0, 256)
+    floats.bf16_matvec(out, m.codes[0], x)
+    for result in (out, matvec_of(m, 0, x)):
+        assert (np.abs(result - dense @ x) <= ROUNDING * (np.abs(dense) @ np.abs(x))).all()
+
+
+@pytest.mark.parametrize("rows", (0, 1, 2, 3, 7, 64))
+@pytest.mark.parametrize("threads", (1, 2, 5))
+@pytest.mark.parametrize("count", (2, 3))
+def test_every_row_is_in_one_place_of_one_thread(rows, threads, count):
+    owners = [set() for _ in range(rows)]
+    for thread in range(threads):
+        first, length, last = floats.places(thread, threads, rows, count)
+        for i in range(count):
+            for r in range(first, first + length):
+                owners[min(r + i * length, last)].add(thread)
+    assert all(len(owner) == 1 for owner in owners)
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
@@ -74,7 +96,7 @@ def test_batch_is_one_product_per_vector(kind, batch_size):
     m, columns = random_packed(kind, 2, 5, 128), 128
     x = np.random.default_rng(1).standard_normal((batch_size, columns)).astype(np.float32)
     out = np.full((5, batch_size), np.nan, np.float32)
-    batch.batch_matvec(out, m, 1, x, np.zeros((1, columns), np.float32))
+    batch.batch_matvec(out, m, 1, x, np.zeros((1, 2, columns), np.float32))
     dense = naive.packed_matrix(m, 1, columns)
     assert (np.abs(out - dense @ x.T) <= ROUNDING * (np.abs(dense) @ np.abs(x.T))).all()
 
