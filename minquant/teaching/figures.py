@@ -55,7 +55,7 @@ def lines(series: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y:
 
 def bars(labels: Sequence[str], values: Sequence[float], unit: str, title: str = "", *,
          spreads: Sequence[tuple[float, float]] | None = None, limits: Sequence[float] | None = None):
-    """Horizontal bars, the value written in each; whiskers for spreads, a mark for each bar's limit."""
+    """Horizontal bars, each with its value; whiskers for spreads, a mark for each bar's limit."""
     figure, axes = new(height=0.9 + 0.5 * len(labels))
     places = range(len(labels))
     axes.barh(places, values, color=svg.SKY, height=0.62)
@@ -67,9 +67,7 @@ def bars(labels: Sequence[str], values: Sequence[float], unit: str, title: str =
         axes.plot(limits, places, linestyle="none", marker="|", markersize=22, markeredgewidth=2.5,
                   color=svg.VERMILLION, label="speed of light")
         _legend(axes, loc="lower right", bbox_to_anchor=(1.0, 1.0))
-    for place, value in zip(places, values):
-        axes.annotate(f"{value:.3g}", (0, place), xytext=(6, 0), textcoords="offset points", va="center", fontsize=11)
-    axes.set_yticks(list(places), labels)
+    axes.set_yticks(list(places), [f"{label}: {value:.3g}" for label, value in zip(labels, values)])
     axes.invert_yaxis()
     axes.set(xlabel=unit)
     axes.set_title(title, loc="left")
@@ -102,14 +100,13 @@ def roofline(points: Sequence[dict[str, Any]], bandwidth: float, peak: float, ti
     ``bandwidth`` in GB/s is the slanted roof, ``peak`` in GFLOP/s the flat one; both as measured.
     """
     figure, axes = new(height=4.4)
-    low = min(0.5, *(p["flops_per_byte"] for p in points)) / 1.5
-    high = max(peak / bandwidth, *(p["flops_per_byte"] for p in points)) * 3
     ridge = peak / bandwidth
+    low = min(0.5, ridge / 6, *(p["flops_per_byte"] for p in points)) / 1.5
+    high = max(ridge, *(p["flops_per_byte"] for p in points)) * 3
     axes.plot([low, ridge, high], [low * bandwidth, peak, peak], color=svg.INK, linewidth=2)
-    axes.annotate(f"memory: {bandwidth:.0f} GB/s", (low * 1.1, low * 1.1 * bandwidth), xytext=(14, -6),
-                  textcoords="offset points", fontsize=11)
-    axes.annotate(f"arithmetic: {peak:.0f} GFLOP/s", (high, peak), xytext=(0, 6), textcoords="offset points",
-                  ha="right", fontsize=11)
+    for words, x, shift in ((f"memory: {bandwidth:.0f} GB/s", ridge, (-12, -4)),
+                            (f"arithmetic: {peak:.0f} GFLOP/s", high, (0, 6))):
+        axes.annotate(words, (x, peak), xytext=shift, textcoords="offset points", ha="right", fontsize=11)
     for name, colour, marker in zip(dict.fromkeys(p["name"] for p in points), COLOURS, MARKERS):
         mine = [p for p in points if p["name"] == name]
         axes.plot([p["flops_per_byte"] for p in mine], [p["gflops"] for p in mine], color=colour, marker=marker,
@@ -122,12 +119,13 @@ def roofline(points: Sequence[dict[str, Any]], bandwidth: float, peak: float, ti
         axis.set_major_formatter(ticker.FormatStrFormatter("%g"))
     axes.set(xlabel="arithmetic done per byte read (FLOP/byte)", ylabel="arithmetic done (GFLOP/s)", title=title,
              ylim=(None, 2 * max(peak, *(p["gflops"] for p in points))))
-    _legend(axes, loc="upper left")  # above the roofs, where no point can be
+    _legend(figure, loc="outside lower center", ncols=3)
     return figure, axes
 
 
-def _legend(axes, **where) -> None:
-    axes.legend(fontsize=11, frameon=False, labelcolor=svg.INK, **where)
+def _legend(owner, **where) -> None:
+    """A legend of a figure or of axes, in the style of the course."""
+    owner.legend(fontsize=11, frameon=False, labelcolor=svg.INK, **where)
 
 
 def _plain_log(axis, set_scale, values: Sequence[float]) -> None:
