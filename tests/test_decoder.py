@@ -11,8 +11,8 @@ from minquant.decoder import SCHEMES
 from minquant.decoder.pack import packed_type
 from minquant.model import Config, random_model
 
-# Two layers of every part, with awkward numbers: 3 KV heads, a vocabulary that 64 does not divide.
-SMALL = Config(vocab_size=101, hidden=256, layers=2, heads=6, kv_heads=3, head_dim=128, ffn=256, context=16)
+# Wide enough for groups of 128, and no larger than plain Python can walk. No vocabulary here is divided by 64, or by two.
+WIDE = Config(vocab_size=101, hidden=256, layers=1, heads=2, kv_heads=1, head_dim=128, ffn=256, context=16)
 MINI = Config(vocab_size=37, hidden=64, layers=2, heads=4, kv_heads=2, head_dim=16, ffn=128, context=32)
 UNTIED = Config(vocab_size=37, hidden=64, layers=2, heads=4, kv_heads=2, head_dim=16, ffn=128, context=32, tied=False)
 TOKENS = [5, 0, 36, 5, 17, 9, 30, 2]
@@ -44,9 +44,9 @@ def compare_with_same_cache(model, decoder, reference, tokens):
 
 @pytest.mark.parametrize("weights", SCHEMES)
 def test_logits_equal_the_simulated_model(weights):
-    config = SMALL if weights.endswith(("g64", "g128")) else MINI
+    config, tokens = (WIDE, TOKENS[:3]) if weights.endswith(("g64", "g128")) else (MINI, TOKENS)
     model = random_model(config, seed=3)
-    errors = compare_with_same_cache(model, mq.Decoder(model, weights, context=16), simulated(model, weights), TOKENS)
+    errors = compare_with_same_cache(model, mq.Decoder(model, weights, context=16), simulated(model, weights), tokens)
     assert np.median(errors) < SAME_CACHE and errors.max() < OWN_CACHE  # a token's own key or value may hit a tie too
 
 
@@ -89,7 +89,7 @@ def test_an_untied_embedding_stays_in_float():
 
 def test_a_quantized_model_keeps_its_codes():
     """Not re-quantized from its dequantized values, which need not give the same codes."""
-    model = random_model(MINI).quantize(mq.Recipe(weights="int4:g32", head="int8:channel"))
+    model = random_model(MINI).quantize(mq.Recipe(weights="int4:g32", head="int8:channel", kv="bf16"))
     name = "model.layers.1.mlp.down_proj.weight"
     q = model.qtensors[name]
     odd = mq.QTensor(np.clip(q.codes + 1, -7, 7).astype(np.int8), q.scale, None, q.scheme)
@@ -97,7 +97,7 @@ def test_a_quantized_model_keeps_its_codes():
                           qtensors={**model.qtensors, name: odd})
     decoder = mq.Decoder(changed, "int4:g32", head="int8:channel", context=8)
     np.testing.assert_array_equal(decoder.packed_weights.down.scale[1], odd.scale.view(np.int16))
-    assert relative_error(decoder.step(3), changed.logits([3])[0]) < OWN_CACHE  # its recipe leaves the cache in float
+    assert relative_error(decoder.step(3), changed.logits([3])[0]) < OWN_CACHE
 
 
 def test_generate_is_greedy_and_starts_afresh():
@@ -119,7 +119,7 @@ def test_the_number_of_threads_changes_nothing(weights):
     model = random_model(MINI)
     before = numba.get_num_threads()
     one, two = (mq.Decoder(model, weights, context=8, threads=n) for n in (1, 2))
-    for token in TOKENS:
+    for token in TOKENS[:3]:
         np.testing.assert_array_equal(one.step(token), two.step(token))
     assert (one.threads, two.threads) == (1, 2) and numba.get_num_threads() == before
 

@@ -10,14 +10,14 @@ A scale per tensor then becomes a scale per row (the same number again and again
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from ..kernels import packed
 from ..kernels.step import Weights
 from ..model import Transformer
-from ..model.config import EMBEDDING, FINAL_NORM, HEAD
+from ..model.config import EMBEDDING, FINAL_NORM, tensor_shapes
 from ..model.layers import rope_angles
 from ..scaling import QTensor, Scheme, quantize
 
@@ -74,28 +74,30 @@ def pack_model(model: Transformer, weights: str | Scheme, head: str | Scheme, co
 
 def _pack_stack(model: Transformer, names: list[list[str]], scheme: Scheme) -> packed.Packed:
     """One packed matrix: ``names[layer]`` are the tensors whose rows are stacked in that layer."""
-    kind, arrays = packed_type(scheme), None
+    kind, shapes = packed_type(scheme), tensor_shapes(model.config)
+    rows, columns = sum(shapes[name][0] for name in names[0]), shapes[names[0][0]][1]
+    arrays = _allocate(kind, len(names), rows, columns, scheme)
     for layer, parts in enumerate(names):
         row = 0
-        tensors = [model.qtensors.get(name) or model.weights[name] for name in parts]
-        if arrays is None:
-            rows, columns = sum(t.shape[0] for t in tensors), tensors[0].shape[1]
-            arrays = _allocate(kind, len(names), rows, columns, scheme)
-        for name, tensor in zip(parts, tensors):
-            if isinstance(tensor, QTensor) and tensor.scheme != scheme:
-                tensor = model.weights[name]  # quantized with another scheme: quantize what it stands for
-            for q in _quantized_rows(tensor, scheme, name):
+        for name in parts:
+            for q in _quantized_rows(model, name, scheme):
                 for array, part in zip(arrays, _as_stored(kind, q, scheme)):
                     array[layer, row:row + len(part)] = part
                 row += q.shape[0]
     return kind(*arrays)
 
 
-def _quantized_rows(tensor: np.ndarray | QTensor, scheme: Scheme, name: str):
-    """The quantized tensor, some thousand rows at a time; whole where one scale spans it, or it is quantized already."""
-    if isinstance(tensor, QTensor):
-        yield tensor
+def _quantized_rows(model: Transformer, name: str, scheme: Scheme) -> Iterator[QTensor]:
+    """A quantized tensor, some thousand rows at a time; whole where one scale spans it.
+
+    A tensor the model holds quantized with this scheme is taken as it is; one quantized with another scheme is quantized
+    again, from the values it stands for.
+    """
+    ready = model.qtensors.get(name)
+    if ready is not None and ready.scheme == scheme:
+        yield ready
         return
+    tensor = model.weights[name]
     step = len(tensor) if scheme.granularity == "tensor" else ROWS_AT_ONCE
     for start in range(0, len(tensor), step):
         try:

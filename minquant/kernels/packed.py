@@ -28,49 +28,69 @@ import numpy as np
 
 
 class Float32(NamedTuple):
+    """float32 as it is; for embeddings kept in float."""
+
     codes: np.ndarray
 
 
 class BFloat16(NamedTuple):
+    """The upper half of a float32."""
+
     codes: np.ndarray
 
 
 class E4M3(NamedTuple):
+    """fp8 E4M3 with one scale per row."""
+
     codes: np.ndarray
     scale: np.ndarray
 
 
 class Int8Rows(NamedTuple):
+    """int8 with one scale per row."""
+
     codes: np.ndarray
     scale: np.ndarray
 
 
 class Int8G32(NamedTuple):
+    """int8 with one float16 scale per 32 neighbours of a row."""
+
     codes: np.ndarray
     scale: np.ndarray
 
 
 class Int8G64(NamedTuple):
+    """int8 with one float16 scale per 64 neighbours of a row."""
+
     codes: np.ndarray
     scale: np.ndarray
 
 
 class Int8G128(NamedTuple):
+    """int8 with one float16 scale per 128 neighbours of a row."""
+
     codes: np.ndarray
     scale: np.ndarray
 
 
 class Int4G32(NamedTuple):
+    """int4 with one float16 scale per 32 neighbours of a row."""
+
     codes: np.ndarray
     scale: np.ndarray
 
 
 class Int4G64(NamedTuple):
+    """int4 with one float16 scale per 64 neighbours of a row."""
+
     codes: np.ndarray
     scale: np.ndarray
 
 
 class Int4G128(NamedTuple):
+    """int4 with one float16 scale per 128 neighbours of a row."""
+
     codes: np.ndarray
     scale: np.ndarray
 

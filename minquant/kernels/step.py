@@ -51,6 +51,8 @@ class Weights(NamedTuple):
 
 
 class Cache(NamedTuple):
+    """What the model remembers of the tokens it has read."""
+
     keys: np.ndarray              # (layers, KV heads, context, head size) uint16 bits of bfloat16, after RoPE
     values: np.ndarray            # the same shape
 
@@ -106,6 +108,7 @@ def swiglu(out, gate, up):
 
 @jit
 def add(x, y):
+    """``x += y``, both (n,)."""
     for i in range(x.size):
         x[i] += y[i]
 
