@@ -2,12 +2,13 @@
 
 ``out[:, b] = W @ x[b]`` for b = 0..B-1. Memory still delivers every weight once; what grows with B is arithmetic.
 
-    decode two rows of W to float32      a few kilobytes, which stay in the innermost cache
+    decode two rows of W to float32      from two distant places (``floats.py``, v4); a few kilobytes, which stay in the
+                                         innermost cache
     for every four vectors               eight dot products side by side: six numbers are loaded for eight
                                          multiplications, where one dot product alone loads two for one
 
-As long as the products take less time than memory needs for the two rows, more vectors are free; from some B
-on the cores are the limit and time grows in proportion (the roofline of Williams et al. 2009). One kernel for every
+As long as the products take less time than memory needs for the two rows, more vectors are free; from some B on
+the cores are the limit and time grows in proportion (the roofline of Williams et al. 2009). One kernel for every
 format and every B, so that the sweep compares like with like.
 """
 
@@ -17,6 +18,7 @@ import numpy as np
 from numba import prange
 
 from ._cache import jit, parallel_jit
+from .floats import places
 from .matvec import decode_row
 
 _f32 = np.float32
@@ -54,16 +56,16 @@ def batch_matvec(out, m, layer, x, decoded):
     whole = size - size % 4
     for thread in prange(threads):
         a, b = decoded[thread, 0, :columns], decoded[thread, 1, :columns]
-        stop = (thread + 1) * rows // threads
-        for r in range(thread * rows // threads, stop, 2):
-            after = min(r + 1, stop - 1)  # an odd last row is its own partner
+        start, length, last = places(thread, threads, rows, 2)
+        for r in range(start, start + length):
+            q = min(r + length, last)
             decode_row(a, m, layer, r)
-            decode_row(b, m, layer, after)
+            decode_row(b, m, layer, q)
             for first in range(0, whole, 4):
-                _eight_dots(out[r], out[after], a, b, x, first)
+                _eight_dots(out[r], out[q], a, b, x, first)
             for first in range(whole, size):
                 _one_dot(out[r], a, x, first)
-                _one_dot(out[after], b, x, first)
+                _one_dot(out[q], b, x, first)
 
 
 @jit
