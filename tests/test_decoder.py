@@ -106,7 +106,7 @@ def test_generate_is_greedy_and_starts_afresh():
     first = decoder.generate([3, 4, 5], 6)
     assert first.shape == (6,) and first.dtype == np.int64
     np.testing.assert_array_equal(decoder.generate([3, 4, 5], 6), first)
-    decoder.reset()
+    assert decoder.generate([3, 4, 5], 0).shape == (0,) and decoder.position == 0
     logits = [decoder.step(t) for t in (3, 4, 5)][-1]
     for token in first:
         assert token == np.argmax(logits)
@@ -204,6 +204,11 @@ def test_bad_arguments(arguments, error, message):
         mq.Decoder(random_model(MINI), **{"weights": "bf16", **arguments})
 
 
+def test_only_a_transformer_is_decoded():
+    with pytest.raises(TypeError, match="takes a Transformer, such as minquant.load"):
+        mq.Decoder("tiny")
+
+
 @pytest.mark.parametrize("token, error, message", [
     (37, ValueError, "token 37 is outside the vocabulary: this model knows 0 to 36"),
     (-1, ValueError, "token -1 is outside"),
@@ -224,8 +229,8 @@ def test_a_full_cache_says_how_to_enlarge_it():
         decoder.step(2)
     with pytest.raises(ValueError, match="2 prompt tokens and 4 new ones do not fit a cache of 2.*context=6"):
         decoder.generate([1, 2], 4)
-    with pytest.raises(ValueError, match="n must be at least 1"):
-        decoder.generate([1], 0)
+    with pytest.raises(ValueError, match="n must be at least 0, not -1"):
+        decoder.generate([1], -1)
 
 
 def test_a_wrong_out_is_refused():

@@ -28,7 +28,7 @@ from .statistics import summary
 
 if TYPE_CHECKING:
     from ..decoder import Decoder
-    from ..model import Transformer
+    from ..model import Config, Transformer
 
 WEIGHTS = ("bf16", "fp8_e4m3:channel", "int8:channel", "int4:g32")
 CACHES = 3  # a packed model smaller than this many last-level caches is partly read from the cache
@@ -56,13 +56,15 @@ def measure_decode(shape: str | Transformer = "0.1b", weights: Iterable[str] = W
         None), and as medians with ``_p10`` and ``_p90``: ``tokens_per_s``, ``gb_per_s``, ``read_gb_per_s`` (of the same
         moments), ``share_of_read``, ``speedup_over_bf16`` (None where bf16 with the same kv is not among the formats).
 
-    Raises ValueError for an unknown shape, a format without a kernel, more threads than there are.
+    Raises ValueError for an unknown shape, a format without a kernel, more threads than there are, a context whose
+    cache the free memory cannot hold.
     """
     say = progress or (lambda line: None)
     name, model = _model(shape)
     formats = list(product(_names("weights", weights), _names("kv", kv)))
     contexts, counts, loop = [int(c) for c in context], _all_threads(threads), ReadLoop()
     _check(formats, contexts, repetitions)
+    _check_memory(model.config, max(contexts))
     samples: dict[tuple, dict[int, tuple[float, float]]] = {}  # combination -> round -> (tok/s, read GB/s beside it)
     facts: dict[tuple, dict] = {}
     for number, group in enumerate(_groups(formats, model.config.parameters)):
@@ -189,3 +191,13 @@ def _check(formats: list[tuple[str, str]], contexts: list[int], repetitions: int
         raise ValueError(f"context: at least one length of 0 or more tokens, not {contexts}")
     if repetitions < 1:
         raise ValueError(f"repetitions must be at least 1, not {repetitions}")
+
+
+def _check_memory(config: Config, context: int) -> None:
+    """Refuse a cache that cannot be held: the system would end the process, or others, without a word."""
+    keys_and_values = 2 * 2 * config.layers * config.kv_heads * config.head_dim  # bf16
+    tables = 4 * config.heads + 16 * config.head_dim  # float32 scores; RoPE angles, while they are made in float64
+    needed, free = (keys_and_values + tables) * context, available_memory()
+    if free is not None and needed > free:
+        raise ValueError(f"a context of {context} tokens needs {needed / 1e9:.1f} GB beside the weights of "
+                         f"each format, and {free / 1e9:.1f} GB of memory are free: name a shorter context")

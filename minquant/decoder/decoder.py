@@ -55,8 +55,11 @@ class Decoder:
             threads: None for all that Numba has.
             progress: called with a line of text now and then while packing.
 
-        Raises ValueError for a format without a kernel, more threads than there are, a weight that is not finite.
+        Raises ValueError for a format without a kernel, more threads than there are, a weight that is not finite;
+        TypeError for a model that is no Transformer.
         """
+        if not isinstance(model, Transformer):
+            raise TypeError(f"Decoder takes a Transformer, such as minquant.load('tiny'), not {model!r}")
         head = weights if head is None else head
         packed_type(weights), packed_type(head)
         _check_recipe(model)
@@ -114,11 +117,13 @@ class Decoder:
 
         Raises ValueError for an empty prompt, a token outside the vocabulary, or more tokens than the cache holds.
         """
-        tokens, n = check_tokens(tokens, self.config.vocab_size), _count("n", n)
+        tokens, n = check_tokens(tokens, self.config.vocab_size), _count("n", n, least=0)
         if len(tokens) + n - 1 > self.context:
             raise ValueError(f"{len(tokens)} prompt tokens and {n} new ones do not fit a cache of {self.context} tokens. "
                              f"Make room with Decoder(..., context={len(tokens) + n})")
         self.reset()
+        if n == 0:
+            return np.zeros(0, np.int64)
         logits = np.empty(self.config.vocab_size, np.float32)
         for token in tokens:
             self.step(token, out=logits)
@@ -201,14 +206,14 @@ def _check_threads(threads: int | None) -> int:
     return threads
 
 
-def _count(name: str, value: Any) -> int:
-    """A whole number of at least 1. Raises TypeError or ValueError naming it."""
+def _count(name: str, value: Any, least: int = 1) -> int:
+    """A whole number of at least ``least``. Raises TypeError or ValueError naming it."""
     try:
         number = operator.index(value)
     except TypeError:
         raise TypeError(f"{name} must be a whole number, not {value!r}") from None
-    if number < 1:
-        raise ValueError(f"{name} must be at least 1, not {number}")
+    if number < least:
+        raise ValueError(f"{name} must be at least {least}, not {number}")
     return number
 
 

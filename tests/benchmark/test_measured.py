@@ -156,10 +156,12 @@ def test_rows_of_split_formats_are_paired_with_their_own_rounds(monkeypatch):
     ({"weights": ["bf16", "bf16"]}, "each once"),
     ({"context": []}, "context: at least one length"),
     ({"context": [-1]}, "context: at least one length"),
+    ({"context": [16, 10**12]}, "a context of 1000000000000 tokens needs .* GB beside the weights"),
     ({"repetitions": 0}, "repetitions must be at least 1"),
     ({"shape": "0.9b"}, "unknown shape '0.9b'"),
 ])
-def test_bad_arguments_are_refused_before_anything_is_packed(arguments, message):
+def test_bad_arguments_are_refused_before_anything_is_packed(arguments, message, monkeypatch):
+    monkeypatch.setattr(decode, "available_memory", lambda: 8 * 10**9)
     with pytest.raises(ValueError, match=message):
         benchmark.measure_decode(**{"shape": random_model(MINI), **arguments}, progress=lambda line: pytest.fail(line))
 
