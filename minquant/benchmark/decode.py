@@ -1,8 +1,8 @@
 """Tokens per second of packed models, beside the bandwidth of the memory they are read from.
 
 How it is measured
-    One *round* runs every combination of threads, context and format once, for about a tenth of a second of tokens, with
-    the reading loop just before and just after it. Rounds are repeated, every other one in reverse order, so that a
+    One *round* runs every combination of threads, context and format once, for about a tenth of a second of tokens,
+    with the reading loop just before and just after it. Rounds are repeated, every other one in reverse order, so that a
     slow minute of the machine meets all formats alike. Speed-ups are taken within a round and then their median.
 
     Every token is decoded at the same position: the cache holds ``context`` tokens, one more is decoded, and the
@@ -98,8 +98,13 @@ def _rounds(decoders: dict, contexts: list[int], counts: list[int], rounds: rang
 
 
 def _tokens_per_s(decoder: Decoder, logits: np.ndarray) -> float:
-    """Decode the token at the present position again and again, for SECONDS and at least three times."""
+    """Decode the token at the present position again and again, for SECONDS and at least three times.
+
+    One token before is not timed: it finds threads asleep and address tables that held another model.
+    """
     position, tokens = decoder.position, 0
+    decoder.step(0, out=logits)
+    decoder.rewind(position)
     start = now = time.perf_counter()
     while tokens < 3 or now - start < SECONDS:
         decoder.step(tokens % decoder.config.vocab_size, out=logits)
