@@ -11,7 +11,7 @@ from minquant.decoder import SCHEMES
 from minquant.decoder.pack import packed_type
 from minquant.model import Config, random_model
 
-# Wide enough for groups of 128, and no larger than plain Python can walk. No vocabulary here is divided by 64, or by two.
+# Wide enough for groups of 128, and no larger than plain Python can walk. 64 divides no vocabulary here, nor does 2.
 WIDE = Config(vocab_size=101, hidden=256, layers=1, heads=2, kv_heads=1, head_dim=128, ffn=256, context=16)
 MINI = Config(vocab_size=37, hidden=64, layers=2, heads=4, kv_heads=2, head_dim=16, ffn=128, context=32)
 UNTIED = Config(vocab_size=37, hidden=64, layers=2, heads=4, kv_heads=2, head_dim=16, ffn=128, context=32, tied=False)

@@ -89,7 +89,8 @@ class Decoder:
     @threads.setter
     def threads(self, threads: int | None) -> None:
         c = self.config
-        groups = max(c.hidden, c.ffn, c.heads * c.head_dim) // 32 + 16  # with room that keeps threads on lines of their own
+        # With room at the end that keeps each thread on cache lines of its own.
+        groups = max(c.hidden, c.ffn, c.heads * c.head_dim) // 32 + 16
         self._scratch = self._scratch._replace(scales=packed.aligned((_check_threads(threads), groups), np.float32))
 
     def step(self, token: int, out: np.ndarray | None = None) -> np.ndarray:
@@ -119,8 +120,8 @@ class Decoder:
         """
         tokens, n = check_tokens(tokens, self.config.vocab_size), _count("n", n, least=0)
         if len(tokens) + n - 1 > self.context:
-            raise ValueError(f"{len(tokens)} prompt tokens and {n} new ones do not fit a cache of {self.context} tokens. "
-                             f"Make room with Decoder(..., context={len(tokens) + n})")
+            raise ValueError(f"{len(tokens)} prompt tokens and {n} new ones do not fit a cache of {self.context} "
+                             f"tokens. Make room with Decoder(..., context={len(tokens) + n})")
         self.reset()
         if n == 0:
             return np.zeros(0, np.int64)
@@ -228,9 +229,9 @@ def _check_token(token: Any, vocab_size: int) -> int:
 
 
 def _check_recipe(model: Transformer) -> None:
-    """Refuse a model whose recipe asks for more than the kernels do: silently dropping a part would change its logits."""
+    """Refuse a model whose recipe asks for more than the kernels do: dropping a part would change its logits."""
     recipe = model.recipe
     for part, allowed in (("activations", (None,)), ("attention", (None,)), ("kv", (None, "bf16")), ("skip", ((),))):
         if getattr(recipe, part) not in allowed:
-            raise ValueError(f"the model's recipe has {part}={getattr(recipe, part)!r}, and the decoder has no kernel for "
-                             "that. Give it the float model, or one whose recipe quantizes weights only")
+            raise ValueError(f"the model's recipe has {part}={getattr(recipe, part)!r}, and the decoder has no kernel "
+                             "for that. Give it the float model, or one whose recipe quantizes weights only")
