@@ -65,11 +65,12 @@ def _guarded(verb: str, rest: list[str], debug: bool) -> int:
     """Run a verb; every way it can end becomes an exit code and at most one line on stderr."""
     name = f"minquant {verb}"
     try:
-        code = import_module(f"{__name__}.{verb}").main(rest)
-        sys.stdout.flush()
+        try:
+            code = import_module(f"{__name__}.{verb}").main(rest)
+        except SystemExit as stop:  # argparse: 0 after --help, 2 after an error it has already explained
+            code = stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+        sys.stdout.flush()  # here, and not at exit, where a closed pipe could no longer be caught
         return int(code or 0)
-    except SystemExit as stop:  # argparse: 0 after --help, 2 after an error it has already explained
-        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except KeyboardInterrupt:
         return _complain(name, "interrupted", 130)
     except BrokenPipeError:  # `minquant ladder | head`: the reader has seen enough
