@@ -22,6 +22,7 @@ import numpy as np
 
 from ..model import Config, layers
 from ..model.config import EMBEDDING, FINAL_NORM
+from ..model.tokens import check_tokens
 from . import gradients
 
 Weights = Mapping[str, np.ndarray]
@@ -40,7 +41,10 @@ def loss_and_gradients(config: Config, weights: Weights, tokens: np.ndarray,
 
     Returns:
         The loss in nats per token, and name to gradient, same shapes as the weights.
+
+    Raises ValueError for tokens of another shape or outside the vocabulary, TypeError for what is no whole number.
     """
+    tokens = _checked(tokens, config.vocab_size)
     used = weights if through is None else {name: through(name, weight) for name, weight in weights.items()}
     inputs, targets = tokens[:, :-1], tokens[:, 1:].reshape(-1)  # (B, T), (N,)
     B, T = inputs.shape
@@ -62,6 +66,15 @@ def loss_and_gradients(config: Config, weights: Weights, tokens: np.ndarray,
     dembedding = gradients.embedding_backward(dx, inputs.reshape(-1), config.vocab_size)  # (vocab, d)
     found[EMBEDDING] = found[EMBEDDING] + dembedding if config.tied else dembedding
     return loss, found
+
+
+def _checked(tokens: np.ndarray, vocab_size: int) -> np.ndarray:
+    """Rows of tokens as int64 (B, T + 1), T of at least 1."""
+    tokens = np.asarray(tokens)
+    if tokens.ndim != 2 or tokens.shape[0] < 1 or tokens.shape[1] < 2:
+        raise ValueError(f"tokens must be rows of at least two, shape (B, T + 1), not {tokens.shape}; "
+                         "one text alone is tokens[None]")
+    return check_tokens(tokens.reshape(-1), vocab_size).reshape(tokens.shape)
 
 
 def _block(config: Config, w: Weights, layer: int, x: np.ndarray, angles: tuple[np.ndarray, np.ndarray],

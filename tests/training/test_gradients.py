@@ -178,3 +178,14 @@ def test_the_seam_gives_the_weights_used_and_takes_their_gradient():
     assert seen.keys() == weights.keys()
     for name in weights:
         np.testing.assert_array_equal(got[name], expected[name])
+
+
+def test_tokens_that_cannot_be_learned_from_are_named():
+    model = random_model(Config(vocab_size=11, hidden=8, layers=1, heads=2, kv_heads=1, head_dim=4, ffn=8, context=8))
+    weights = dict(model.weights.items())
+    with pytest.raises(ValueError, match=r"shape \(B, T \+ 1\), not \(3,\)"):
+        loss_and_gradients(model.config, weights, np.array([1, 2, 3]))
+    with pytest.raises(ValueError, match="token -1 .* outside the vocabulary"):
+        loss_and_gradients(model.config, weights, np.array([[1, -1, 3]]))
+    with pytest.raises(TypeError, match="whole numbers"):
+        loss_and_gradients(model.config, weights, np.array([[1.0, 2.0]]))
