@@ -11,10 +11,11 @@ on the example of bfloat16 (two bytes a weight):
     v2  the same loops, and the compiler may reorder the sum (``fastmath`` flags in ``_cache.py``): it keeps 64 partial
         sums and handles 16 weights per instruction.
     v3  rows shared out over the cores by ``prange``: ``bf16_matvec``, the version to read first.
-    v4  ``bf16_places_matvec`` and the others: each thread reads two or three distant places of its share at once (``places`` below). One place in memory is read
-        ahead by the processor only so far; the next lines of several places travel at the same time. On the machine
-        this was written on, bfloat16 gained up to 1.7 times and int8 up to 2 times on one core. Neighbouring rows do
-        not help: they lie in the same page, which the processor takes for one place.
+    v4  ``bf16_places_matvec`` and the others: each thread reads two or three distant places of its share at once
+        (``places`` below). One place in memory is read ahead by the processor only so far; the next lines of several
+        places travel at the same time. On the machine this was written on, bfloat16 gained up to 1.7 times and int8
+        up to 2 times on one core. Neighbouring rows do not help: they lie in the same page, which the processor takes
+        for one place.
 
 A row is summed by one thread in one fixed order, so the result does not depend on the number of threads.
 ``out`` is an argument: nothing is allocated per token.
@@ -33,10 +34,10 @@ _f32 = np.float32
 
 @jit
 def places(thread, threads, rows, count):
-    """(first, length, last): a thread's share of the rows is first..last, read at ``count`` places ``length`` rows apart.
+    """(first, length, last): a thread's share is the rows first..last, read at ``count`` places ``length`` rows apart.
 
-    The shares of all threads together are all rows. Place i starts at first + i * length; where the share does not divide,
-    the last place is a little short, and whoever walks it stays at ``last``.
+    The shares of all threads together are all rows. Place i starts at first + i * length; where the share does not
+    divide, the last place is a little short, and whoever walks it stays at ``last``.
     """
     first, stop = thread * rows // threads, (thread + 1) * rows // threads
     return first, (stop - first + count - 1) // count, stop - 1
