@@ -34,7 +34,7 @@ def measure(run: Path) -> tuple[dict, list[tuple[str, object]]]:
 
 def table(rows: list[tuple[str, object]]) -> str:
     """Markdown table of evaluations."""
-    lines = ["| weights and head | bits per weight | perplexity | bits per byte | KL to float (nats per token) | same top token |",
+    lines = ["| weights and head | bits per weight | perplexity | bits per byte | KL to float, nats per token | same top token |",
              "|---|---|---|---|---|---|"]
     for name, e in rows:
         lines.append(f"| {name} | {e.bits_per_weight:.2f} | {e.perplexity:.2f} ± {e.perplexity_stderr:.2f} | "
@@ -60,8 +60,12 @@ def card(corpus: Path, runs: list[Path]) -> str:
     return TEMPLATE.format(
         parameters=config.parameters, config=config, test_bytes=len(text), paragraphs=len(heldout("test").paragraphs),
         bits=measured[0][1][0][1].bits_per_byte, gz=gz, xz=xz, sources=sources, packages=packages,
-        seeds="\n".join(seeds), python=platform.python_version(), count=packages.count(",") + 1)
+        seeds="\n".join(seeds), luck=LUCK if len(runs) > 2 else ONE_SEED, python=platform.python_version(), count=packages.count(",") + 1)
 
+
+LUCK = """The runs that are not shipped are shorter, so they are not as good. They have the same recipe and the same length, and
+differ in the seed alone: what differs between them is luck, and an effect of that size is not an effect."""
+ONE_SEED = "Only one seed has been trained to the end: how much of a figure is luck is not known yet."
 
 TEMPLATE = """# Model card: the tiny transformer
 
@@ -111,7 +115,7 @@ learning rate constant, then linearly to zero over the last two fifths. The seed
 wall-clock times on a machine that did other work as well.
 
 {seeds}
-Differences between seeds are luck; an effect smaller than they are is not an effect.
+{luck}
 
 ## Make it again
 
