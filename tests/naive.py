@@ -44,6 +44,14 @@ def nearest_float_code(x: float, exponent_bits: int, mantissa_bits: int, special
     return best | sign_bit if math.copysign(1, x) < 0 else best
 
 
+def nearest_level(x: float, levels) -> int:
+    """Place of the level nearest to x in a sorted list, the lower of two equally near; the ends for what is beyond."""
+    if math.isinf(x):
+        return len(levels) - 1 if x > 0 else 0
+    distances = [abs(float(np.float32(level)) - float(x)) for level in levels]
+    return distances.index(min(distances))
+
+
 def integer_grid(low: float, high: float, bits: int, symmetric: bool, float16_scale: bool) -> tuple[np.float32, int]:
     """Scale and zero point of the grid for values in low .. high; the scale as stored, back in float32."""
     low, high = np.float32(min(low, 0)), np.float32(max(high, 0))

@@ -9,12 +9,17 @@ A number format gives each of ``2**bits`` codes one real value, and nothing more
 
     base.py      what every format can do, and the registry
     floats.py    bf16, fp16, fp8, fp6, fp4: sign, exponent, mantissa, by bit operations
-    integers.py  int8 to int2
+    integers.py  int8 to int2, ternary, fixed point
+    exponents.py E8M0: powers of two
+    codebooks.py NF4: a list of levels
 """
 
-from . import floats, integers
+from . import codebooks, exponents, floats, integers
 from .base import Format, get, names, register
+from .codebooks import CodeBook
+from .exponents import ExponentFormat
 from .floats import FloatFormat
-from .integers import IntFormat
+from .integers import FixedPointFormat, IntFormat, TernaryFormat
 
-__all__ = ["Format", "FloatFormat", "IntFormat", "floats", "get", "integers", "names", "register"]
+__all__ = ["CodeBook", "ExponentFormat", "FixedPointFormat", "FloatFormat", "Format", "IntFormat", "TernaryFormat",
+           "codebooks", "exponents", "floats", "get", "integers", "names", "register"]

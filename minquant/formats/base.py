@@ -50,6 +50,11 @@ class Format(ABC):
         out may be x itself; a new array otherwise.
         """
 
+    @property
+    def packed_bits(self) -> float:
+        """Bits of one code when many are packed together: ``bits``, but for ternary, which shares bytes."""
+        return self.bits
+
     @cached_property
     def codes(self) -> np.ndarray:
         """Every code, as the format stores it: ``(2**bits,)``, in the order of the bit patterns."""
@@ -62,6 +67,22 @@ class Format(ABC):
     def values(self) -> np.ndarray:
         """Value of every code: float32 ``(2**bits,)``, in the order of the bit patterns."""
         return _read_only(self.decode(self.codes))
+
+    @cached_property
+    def grid(self) -> np.ndarray:
+        """Every finite value once, ascending: float32, -0.0 and 0.0 as one. The number line of the format."""
+        return _read_only(np.unique(self.values[np.isfinite(self.values)] + np.float32(0)))
+
+    def spacing(self, x: np.ndarray) -> np.ndarray:
+        """Distance between the two neighbours of ``grid`` around each x (above a grid point, where x is one).
+
+        float64, same shape as x. At and beyond either end of the grid it is the distance between the last two values
+        there. NaN gives NaN.
+        """
+        grid = self.grid.astype(np.float64)
+        x = np.asarray(x, np.float64)
+        above = np.searchsorted(grid, x, side="right").clip(1, grid.size - 1)
+        return np.where(np.isnan(x), np.nan, (grid[above] - grid[above - 1]))
 
 
 def _read_only(table: np.ndarray) -> np.ndarray:

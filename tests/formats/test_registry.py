@@ -7,12 +7,13 @@ import pytest
 
 from minquant import formats
 
-INTEGERS = ["int8", "int6", "int5", "int4", "int3", "int2"]
+INTEGERS = ["int8", "int7", "int6", "int5", "int4", "int3", "int2"]
 
 
 def test_the_formats_there_are():
     floats = ["bf16", "fp16", "fp8_e4m3", "fp8_e5m2", "fp6_e2m3", "fp6_e3m2", "fp4_e2m1"]
-    assert set(floats + INTEGERS) <= set(formats.names())
+    others = ["e8m0", "nf4", "dynamic8", "ternary", "fixed8"]
+    assert set(floats + INTEGERS + others) == set(formats.names())
     widths = [formats.get(n).bits for n in formats.names()]
     assert widths == sorted(widths, reverse=True)
     assert all(formats.get(n).name == n for n in formats.names())
@@ -42,9 +43,42 @@ def test_integers_round_to_even_and_saturate(name):
     np.testing.assert_array_equal(np.sort(fmt.values), np.arange(low, high + 1))
 
 
-def test_integers_have_no_nan():
-    with pytest.raises(ValueError, match="int4 has no code for NaN, and 2 of 3"):
-        formats.get("int4").encode([np.nan, 0, np.nan])
+@pytest.mark.parametrize("name", ["int4", "ternary", "fixed8", "nf4", "dynamic8", "fp6_e2m3", "fp4_e2m1"])
+def test_what_has_no_nan_says_so(name):
+    with pytest.raises(ValueError, match=f"{name} has no code for NaN, and 2 of 3"):
+        formats.get(name).encode([np.nan, 0, np.nan])
+
+
+@pytest.mark.parametrize("name", formats.names())
+def test_values_go_to_their_code_and_back(name):
+    fmt = formats.get(name)
+    finite = np.isfinite(fmt.values) & (fmt.codes != -128 if name == "fixed8" else True)
+    np.testing.assert_array_equal(fmt.encode(fmt.values[finite]), fmt.codes[finite])
+    assert fmt.values.dtype == np.float32 and fmt.codes.dtype == fmt.code_dtype
+    assert fmt.max == fmt.grid[-1] and fmt.smallest_subnormal == fmt.grid[fmt.grid > 0][0]
+    assert fmt.packed_bits == (1.6 if name == "ternary" else fmt.bits)
+
+
+@pytest.mark.parametrize("name", formats.names())
+def test_spacing_is_the_distance_between_neighbours(name):
+    fmt = formats.get(name)
+    grid = [float(v) for v in fmt.grid]
+    assert grid == sorted(set(grid))
+    for i in {0, len(grid) // 3, len(grid) // 2, len(grid) - 2}:
+        low, high = grid[i], grid[i + 1]
+        assert fmt.spacing(low) == fmt.spacing((low + high) / 2) == high - low
+    assert fmt.spacing(1e300) == grid[-1] - grid[-2] and fmt.spacing(-1e300) == grid[1] - grid[0]
+    assert np.isnan(fmt.spacing(np.nan)) and fmt.spacing([[0.0]]).shape == (1, 1)
+
+
+def test_ternary_has_three_values_and_fixed8_is_int8_by_64():
+    ternary, fixed = formats.get("ternary"), formats.get("fixed8")
+    np.testing.assert_array_equal(ternary.encode([-9, -0.5, -0.51, 0.5, 0.51, 9]), [-1, 0, -1, 0, 1, 1])
+    with pytest.raises(ValueError, match="ternary codes are -1, 0 and 1, got -2"):
+        ternary.decode([-2])
+    np.testing.assert_array_equal(fixed.decode([-127, -1, 0, 64, 127]), [-1.984375, -0.015625, 0, 1, 1.984375])
+    np.testing.assert_array_equal(fixed.encode([-5, -1.985, 1.5 / 64, 2.5 / 64, 3]), [-127, -127, 2, 2, 127])
+    assert not np.signbit(fixed.round([-0.001])).any()
 
 
 @pytest.mark.parametrize("bad", [[1 + 2j], ["a"], [None]])
