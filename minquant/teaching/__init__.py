@@ -5,6 +5,7 @@
     one_weight.py      the weight of the tiny model that is followed through the course
     bits.py            bits as labelled boxes
     format_stepper.py  the format stepper of lesson 01
+    code_card.py       one code worked out, on number lines;  bit_clicker.py: its bits as buttons, for lesson 02
     pictures.py        drawings of ideas;  figures.py: measured points, with matplotlib
     sentences.py       sentences made from measurements
     predictions.py     predict(): a number written down before it is measured
@@ -19,7 +20,7 @@ exercises without loading Jupyter.
 from importlib import import_module as _import_module
 
 _NAMES = {"explore": "widgets", "show_still": "widgets", "predict": "predictions", "recall": "predictions",
-          "compare": "predictions", "stepper": "format_stepper", "format_card": "format_stepper", "quiz": "quizzes",
+          "compare": "predictions", "stepper": "format_stepper", "format_card": "format_stepper", "click_bits": "bit_clicker", "quiz": "quizzes",
           "with_spread": "sentences", "decode_line": "sentences", "machine_lines": "sentences"}
 _MODULES = ("bits", "exercises", "figures", "ledger", "one_weight", "pictures", "predictions", "quizzes",
             "sentences", "svg", "widgets")

@@ -88,12 +88,12 @@ def encoded(matrix: np.ndarray, weight: OneWeight, scheme: str | Scheme) -> Enco
     pattern = f"{code & ((1 << fmt.bits) - 1):0{fmt.bits}b}"
     scale, shared = _scale(q, weight)
     zero = None if q.zero_point is None else int(_entry(q.zero_point, q, weight))
-    return Encoded(str(q.scheme), _fields(fmt, pattern), None if isinstance(fmt, formats.FloatFormat) else code,
+    return Encoded(str(q.scheme), fields(fmt, pattern), None if isinstance(fmt, formats.FloatFormat) else code,
                    scale, 0 if q.scale is None else 8 * q.scale.dtype.itemsize, zero, shared,
                    float(q.dequantize()[weight.row, weight.column]))
 
 
-def _fields(fmt: formats.Format, pattern: str) -> tuple[tuple[str, str], ...]:
+def fields(fmt: formats.Format, pattern: str) -> tuple[tuple[str, str], ...]:
     """The bits of one code under their names, top bit first."""
     if not isinstance(fmt, formats.FloatFormat):
         return (("integer", pattern),)

@@ -56,13 +56,13 @@ def explore(draw: Draw, *, buttons: str | None = None, still: bool = True, **sli
     picture = _picture(first)
 
     def redraw(_change: object = None) -> None:
-        picture.value = _shown(draw(**_values(controls)))
+        picture.value = shown(draw(**_values(controls)))
 
     for control in controls.values():
         control.observe(redraw, names="value")
     rows = [_with_buttons(c) if name == buttons else c for name, c in controls.items()]
     box = widgets.VBox([*rows, picture])
-    bundle = dict(box._repr_mimebundle_()) | _fallback(first)
+    bundle = dict(box._repr_mimebundle_()) | fallback(first)
     display(bundle, raw=True)
     if still:
         show_still(first, "The same picture as a still")
@@ -134,11 +134,12 @@ def _values(controls: dict[str, widgets.Widget]) -> dict[str, Any]:
 
 def _picture(first: str | bytes) -> widgets.Widget:
     """The widget that holds the picture: HTML for SVG text, Image for PNG bytes."""
-    value = _shown(first)
+    value = shown(first)
     return widgets.HTML(value) if isinstance(value, str) else widgets.Image(value=value, format="png")
 
 
-def _shown(picture: Any) -> str | bytes:
+def shown(picture: Any) -> str | bytes:
+    """A picture as a widget's value: SVG in the page's own text colour, PNG bytes as they are. Raises ValueError for others."""
     if isinstance(picture, bytes) and picture.startswith(b"\x89PNG"):
         return picture
     if isinstance(picture, str) and picture.startswith("<svg"):
@@ -147,7 +148,7 @@ def _shown(picture: Any) -> str | bytes:
                      f"not {type(picture).__name__} {str(picture)[:40]!r}")
 
 
-def _fallback(first: str | bytes) -> dict[str, str]:
+def fallback(first: str | bytes) -> dict[str, str]:
     """What a viewer without widgets shows in the widget's place."""
     if isinstance(first, bytes):
         return {"image/png": base64.b64encode(first).decode(), "text/plain": describe(first)}
