@@ -108,6 +108,29 @@ def unpack_bits(data: bytes, bits: int, count: int) -> list[int]:
     return [stream >> i * bits & 2**bits - 1 for i in range(count)]
 
 
+def int32_word(codes, bits: int, word: int) -> int:
+    """One int32 word of a row of codes, bit by bit: bit p of the row is bit p % bits of code p // bits, 0 at the end."""
+    total = 0
+    for bit in range(32):
+        index, place = divmod(32 * word + bit, bits)
+        if index < len(codes) and int(codes[index]) >> place & 1:
+            total += -(2**31) if bit == 31 else 2**bit
+    return total
+
+
+def awq_word(column, word: int) -> int:
+    """One int32 word of AWQ, from all outputs of one input: even outputs of the eight in the lower half, odd above."""
+    eight = ([int(code) for code in column[8 * word:8 * word + 8]] + [0] * 8)[:8]
+    text = "".join(f"{code:x}" for code in eight[0::2] + eight[1::2])[::-1]  # hexadecimal, first nibble on the right
+    return struct.unpack(">i", bytes.fromhex(text))[0]
+
+
+def ternary_bytes(codes) -> list[int]:
+    """Five codes to a byte, as a number in base 3 written with the first code last."""
+    codes = [*codes, *[0] * (-len(codes) % 5)]
+    return [int("".join("012"[code + 1] for code in reversed(codes[i:i + 5])), 3) for i in range(0, len(codes), 5)]
+
+
 def q8_0_block(x) -> bytes:
     """The 34 bytes of a Q8_0 block, as ggml's quantize_row_q8_0_ref makes them."""
     x = [np.float32(v) for v in x]

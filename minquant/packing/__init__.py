@@ -1,12 +1,16 @@
 """Where do the bits lie?
 
-    dense.py   codes of 1 to 8 bits one right after the other
-    gguf.py    the blocks of llama.cpp: Q8_0, Q4_0
+    dense.py                codes of 1 to 8 bits one right after the other
+    gptq.py                 GPTQ checkpoints: int32 words down the inputs
+    awq.py                  AWQ checkpoints: int32 words across the outputs, in an odd order
+    compressed_tensors.py   vLLM's pack-quantized: int32 words along the inputs
+    ternary.py              -1, 0 and 1, five to a byte
+    gguf.py                 the blocks of llama.cpp: Q8_0, Q4_0
 
 Nothing here knows what a code means, except gguf.py, where ggml's layout and its rule of rounding belong together.
 """
 
-from . import gguf
+from . import awq, compressed_tensors, gguf, gptq, ternary
 from .dense import pack_bits, sign_extend, unpack_bits
 
-__all__ = ["gguf", "pack_bits", "sign_extend", "unpack_bits"]
+__all__ = ["awq", "compressed_tensors", "gguf", "gptq", "pack_bits", "sign_extend", "ternary", "unpack_bits"]
