@@ -111,13 +111,7 @@ def packed_bytes(scheme: str, shape: tuple[int, ...]) -> int:
     the tensor. Raises ValueError for an unknown scheme or a group size that does not divide a row."""
     from ..scaling import Scheme
 
-    parsed = Scheme.parse(scheme)
-    parsed.block_length(shape)  # says so where the group size does not divide
-    total = -(-math.prod(shape) * parsed.bits // 8)
-    if parsed.scale_dtype is None:
-        return total
-    scales = math.prod(parsed.scale_shape(shape))
-    return total + scales * parsed.scale_dtype.itemsize + (0 if parsed.symmetric else -(-scales * parsed.bits // 8))
+    return Scheme.parse(scheme).nbytes(shape)
 
 
 def footprint(scheme: str, shape: str) -> tuple[int, float]:

@@ -11,7 +11,7 @@ QLoRA, arXiv 2305.14314, section 3 and appendix E. The sixteen numbers are writt
 that computes quantiles gives them to some last digits only; ``normal_quantiles`` derives them, and a test compares.
 
 **dynamic8** (8 bits). Spans seven powers of ten: 1, 2, 4, ... 64 levels in the decades from 1e-6 up to 1, on both sides
-of zero, then 0 and 1. It stores the scales of nf4 when they are quantized in their turn (``scaling.codebook``).
+of zero, then 0 and 1. It stores the scales of nf4 when they are quantized in their turn (``scaling.nf4``).
 Source: Dettmers et al., 8-bit Optimizers via Block-wise Quantization, arXiv 2110.02861, section 1.3; bitsandbytes,
 ``functional.py``, create_dynamic_map.
 

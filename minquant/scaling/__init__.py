@@ -8,14 +8,18 @@
     >>> q.dequantize()
     array([[ 0. ,  0.5, -1. ,  3.5]], dtype=float32)
 
-    scheme.py      the string that says it all: "int4:g32:asym"
-    grids.py       from a block of numbers to a scale and a zero point, and from there to codes
+    scheme.py      format, who shares a scale, how it is chosen; names.py: the string that says it all, "int4:g32:asym"
+    grids.py       from a range to a scale and a zero point, and from there to codes
+    calibrators.py where the range ends: percentile, search, entropy
+    shared_exponent.py    MX: a block shares a power of two
+    nvfp4.py, nf4.py      scales that have scales
     quantizer.py   quantize and fake_quantize: a whole tensor, fast
     qtensor.py     codes + scales + zero points, and their true size
 """
 
+from . import calibrators
 from .qtensor import QTensor
 from .quantizer import fake_quantize, quantize
 from .scheme import Scheme
 
-__all__ = ["QTensor", "Scheme", "fake_quantize", "quantize"]
+__all__ = ["QTensor", "Scheme", "calibrators", "fake_quantize", "quantize"]

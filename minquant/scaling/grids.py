@@ -7,7 +7,7 @@ multiplied by its reciprocal, which would round twice.
 Symmetric, restricted range:   scale = amax / qmax,            code = clip(rint(x / scale), -qmax, qmax)
 Asymmetric:                    scale = (hi - lo) / (2^b - 1),  zero = clip(rint(-lo / scale)),
                                code = clip(rint(x / scale) + zero, 0, 2^b - 1)
-Float formats:                 scale = amax / largest value,   code = nearest value to x / scale
+Float formats, code books:     scale = amax / largest value,   code = nearest value to x / scale
 
 The asymmetric range ``lo .. hi`` is widened to contain 0, so that 0 has a code of its own and stays exact. (AWQ's
 code does not widen: a group of values all well above zero then collapses.) Ties go to the even code.
@@ -18,14 +18,8 @@ smallest value above zero (2^-24 in float16), one too large its largest (65504; 
 ``code * scale`` finite), and values beyond the grid saturate. A block of zeros gets scale 1. So finite input never
 gives NaN, infinity or a division by zero.
 
-**The search** (calibrators "mse" and "l2") shrinks the range: p = 1, 0.99, ... 0.21 of its full size, and keeps the p
-with the smallest sum of |error|^2.4 (or |error|^2); a later p must be strictly better. Clipping a few large values
-costs less than coarse steps for all others. (Errors below 1e-16 or so vanish in float32 when raised to the power: such
-a block keeps its full range.) Source: the GPTQ authors' code, quant.py, find_params with mse=True (norm
-2.4, grid 100, maxshrink 0.8); "mse" for a power of 2.4 is their name. Their symmetric grid has a code more below zero;
-ours is the restricted one. The stored scale is searched here too, so what is compared is what will be kept.
-
-What we leave out: percentile and entropy calibration, exponents shared by a block (MX, NVFP4), code books (NF4).
+What we leave out: where to clip (``calibrators.py``), exponents shared by a block (``shared_exponent.py``), two-level
+scales (``nvfp4.py``, ``nf4.py``).
 """
 
 from __future__ import annotations
@@ -33,8 +27,6 @@ from __future__ import annotations
 import numpy as np
 
 from .scheme import Scheme
-
-_POWERS = {"mse": 2.4, "l2": 2.0}
 
 
 def range_of(blocks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -95,38 +87,6 @@ def unsnap(snapped: np.ndarray, scale: np.ndarray, zero: np.ndarray | None) -> n
         snapped -= zero
     snapped *= scale
     return snapped
-
-
-def search(blocks: np.ndarray, low: np.ndarray, high: np.ndarray,
-           scheme: Scheme) -> tuple[np.ndarray, np.ndarray | None]:
-    """The grid over p * low .. p * high with the smallest error: the best p of 80 for every block on its own."""
-    power = np.float32(_POWERS[scheme.calibrator])
-    scale, zero = grid_for(low, high, scheme)
-    best = _error(blocks, scale, zero, scheme, power)
-    for i in range(1, 80):
-        p = np.float32(1 - i / 100)
-        new_scale, new_zero = grid_for(p * low, p * high, scheme)
-        error = _error(blocks, new_scale, new_zero, scheme, power)
-        better = error < best
-        np.copyto(best, error, where=better)
-        np.copyto(scale, new_scale, where=better)
-        if zero is not None:
-            np.copyto(zero, new_zero, where=better)
-    return scale, zero
-
-
-def _error(blocks: np.ndarray, scale, zero, scheme: Scheme, power: np.float32) -> np.ndarray:
-    """Sum of |x - its value on the grid|^power over every block: (n, 1) float64."""
-    scale = scale.astype(np.float32)
-    total = np.zeros((len(blocks), 1))
-    for columns in column_chunks(blocks.shape[1]):
-        part = blocks[:, columns]
-        error = unsnap(snap(part, scale, zero, scheme), scale, zero)
-        error -= part
-        with np.errstate(over="ignore", under="ignore"):
-            np.power(np.abs(error, out=error), power, out=error)
-        total += error.sum(axis=1, dtype=np.float64, keepdims=True)
-    return total
 
 
 CHUNK = 1 << 16  # elements worked on at a time: 256 kB of float32, which stay in a core's cache from pass to pass

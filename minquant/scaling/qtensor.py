@@ -2,6 +2,8 @@
 
     real = scale * code                      symmetric integers, and float formats (code -> its value)
     real = scale * (code - zero_point)       asymmetric integers
+    real = scale * code / global_scale       nvfp4
+    real = scale * code + minimum            q4_1
 
 Codes are kept one per byte (or per two bytes), which is easy to look at and to compute with; ``pack`` puts them where
 they would lie in memory or in a file, and ``nbytes`` counts that size: an int4 tensor is counted with half a byte
@@ -10,11 +12,11 @@ per code, plus all scales and zero points. "int4 is half a byte" is never exact.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from .. import packing
+from .. import formats, packing
 from .scheme import Scheme
 
 
@@ -24,9 +26,11 @@ class QTensor:
 
     codes        same shape as the tensor: int8 (symmetric), uint8 (asymmetric), uint8/uint16 (float formats)
     scale        tensor: shape (); channel, token: (rows..., 1), both float32; group: (rows..., groups), float16;
-                 None for bf16 and fp16
+                 MX, nvfp4 and nf4 presets: float32, the values of the stored numbers; None for bf16 and fp16
     zero_point   uint8, shape of scale; None unless asymmetric
     scheme       Scheme
+    extra        what some presets keep beside: nvfp4 "global_scale" float32 (); q4_1 "minimum" float16, shape of
+                 scale; nf4_dq the three parts of ``nf4.compress``, from which its scale comes
 
     Raises ValueError if the parts do not fit together (shapes and types; the codes themselves are not searched).
     """
@@ -35,13 +39,20 @@ class QTensor:
     scale: np.ndarray | None
     zero_point: np.ndarray | None
     scheme: Scheme
+    extra: dict[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self):
         scheme = self.scheme
         _check("codes", self.codes, scheme.code_dtype, self.codes.shape)
         shape = scheme.scale_shape(self.codes.shape)
         _check("scale", self.scale, scheme.scale_dtype, shape)
-        _check("zero_point", self.zero_point, None if scheme.symmetric else np.dtype(np.uint8), shape)
+        _check("zero_point", self.zero_point, np.dtype(np.uint8) if scheme.has_zero_point else None, shape)
+        parts = scheme.extra_parts(self.codes.shape)
+        if set(self.extra) != set(parts):
+            raise ValueError(f"QTensor: beside codes and scale, {scheme} keeps {', '.join(parts) or 'nothing'}; got "
+                             f"{', '.join(self.extra) or 'nothing'}")
+        for name, (dtype, part_shape) in parts.items():
+            _check(name, self.extra[name], dtype, part_shape)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -57,18 +68,16 @@ class QTensor:
             if self.zero_point is not None:
                 blocks -= self.zero_point.reshape(-1, 1).astype(np.float32)
             blocks *= self.scale.reshape(-1, 1).astype(np.float32)
+            if "global_scale" in self.extra:
+                blocks /= self.extra["global_scale"]
+            if "minimum" in self.extra:
+                blocks += self.extra["minimum"].reshape(-1, 1).astype(np.float32)
         return values
 
     @property
     def nbytes(self) -> int:
-        """Bytes when packed: codes and zero points densely at the scheme's bits, scales in their type."""
-        bits = self.scheme.bits
-        total = -(-self.codes.size * bits // 8)
-        if self.scale is not None:
-            total += self.scale.nbytes
-        if self.zero_point is not None:
-            total += -(-self.zero_point.size * bits // 8)
-        return total
+        """Bytes when packed: codes and zero points densely at the scheme's bits, scales as they are stored."""
+        return self.scheme.nbytes(self.shape)
 
     @property
     def bits_per_weight(self) -> float:
@@ -78,21 +87,38 @@ class QTensor:
     def pack(self) -> dict[str, np.ndarray]:
         """The packed bytes, uint8, in named parts; together ``nbytes`` bytes.
 
-        "codes" and "zero_point" are dense, least significant bit first, negative codes in two's complement; "scale"
-        is little-endian. q8_0 and q4_0 have one part, "blocks", ``(rows..., bytes)``: the bytes of a GGUF file.
+        "codes" and "zero_point" are dense, least significant bit first, negative codes in two's complement (ternary:
+        five codes a byte); "scale" is little-endian, or one byte each in E8M0 (MX) or E4M3 (nvfp4). What ``extra``
+        holds comes under its own names. Presets of ggml have one part, "blocks", ``(rows..., bytes)``: the bytes of a
+        GGUF file.
         """
-        if self.scheme.preset:
-            return {"blocks": packing.gguf.pack_blocks(self.scale, self.codes, self.scheme.preset.upper())}
-        bits = self.scheme.bits
-        parts = {"codes": _bytes(self.codes) if bits == 16 else packing.pack_bits(self.codes, bits)}
-        if self.scale is not None:
+        scheme = self.scheme
+        if scheme.is_ggml:
+            return {"blocks": _ggml_blocks(self)}
+        parts = {"codes": _packed_codes(self.codes, scheme)}
+        if scheme.is_mx or scheme.preset == "nvfp4":
+            stored = formats.get("e8m0" if scheme.is_mx else "fp8_e4m3")
+            parts["scale"] = stored.encode(self.scale).reshape(-1)
+        elif self.scale is not None and scheme.preset != "nf4_dq":  # there it follows from the extra parts
             parts["scale"] = _bytes(self.scale)
         if self.zero_point is not None:
-            parts["zero_point"] = packing.pack_bits(self.zero_point, bits)
-        return parts
+            parts["zero_point"] = packing.pack_bits(self.zero_point, scheme.bits)
+        return parts | {name: _bytes(part) for name, part in self.extra.items()}
 
     def __repr__(self) -> str:
         return f"QTensor({self.scheme}, shape {self.shape}, {self.bits_per_weight:.4g} bits per weight)"
+
+
+def _packed_codes(codes: np.ndarray, scheme: Scheme) -> np.ndarray:
+    """Codes of a scheme as bytes: uint8, 1-D."""
+    if scheme.format.name == "ternary":
+        return packing.ternary.pack(codes)
+    return _bytes(codes) if scheme.bits == 16 else packing.pack_bits(codes, scheme.bits)
+
+
+def _ggml_blocks(q: QTensor) -> np.ndarray:
+    """The bytes of a GGUF file: uint8 (rows..., bytes)."""
+    return packing.gguf.pack_blocks(q.scale, q.codes, q.scheme.preset.upper())
 
 
 def _bytes(x: np.ndarray) -> np.ndarray:

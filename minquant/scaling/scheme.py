@@ -1,30 +1,25 @@
-"""A scheme: which format, who shares a scale, and how the scale is chosen. Written as a short string.
+"""A scheme: which format, who shares a scale, and how the scale is chosen.
 
-    int8:channel          one scale per row
-    int4:g32:asym         one scale and one zero point per 32 neighbours along the last axis
-    int4:channel:mse      the scale searched for the smallest error instead of taken from the largest value
-    fp8_e4m3:tensor       one scale for everything
-    bf16, fp16            a plain cast: no scale
-    q8_0, q4_0            presets: the block formats of ggml (llama.cpp), byte for byte
-
-The first part is a format, the second the granularity: ``tensor``, ``channel``, ``token`` or ``gN``. ``channel`` and
-``token`` are the same arithmetic, one scale per row along the last axis: a row of a weight matrix is an output
-channel, a row of activations is a token. Then options, in any order: ``asym``; ``full``; ``mse`` or ``l2``.
+Everything that follows from these parts is computed here, in one place: the type of codes and scales, the range of
+codes, the shape of the scales of a tensor, which elements share one, and the bytes all of it takes when packed.
+A scheme is written as a short string, such as "int4:g32:asym" or "mxfp4": see ``names.py``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 
 import numpy as np
 
 from .. import formats
-from ..formats import Format, IntFormat
+from ..formats import Format, IntFormat, TernaryFormat
 
 GRANULARITIES = ("tensor", "channel", "token", "group", "none")
-CALIBRATORS = ("minmax", "mse", "l2")
+SEARCHES = ("mse", "l2")
+CALIBRATORS = ("minmax", *SEARCHES, "kl", "absmean")  # and percentiles: "p99.9"
+EXPONENT_RULES = ("floor", "ceil", "even", "rceil")  # how MX presets choose their power of two
+NF4_BLOCKS_PER_SCALE = 256  # float32 scales that share a second-level scale in nf4_dq
 
 
 @dataclass(frozen=True)
@@ -36,8 +31,10 @@ class Scheme:
     group_size    elements that share a scale, along the last axis; None unless granularity is "group"
     symmetric     True: ``real = scale * code``; False (integers only): ``real = scale * (code - zero_point)``
     full_range    symmetric integers: also use the code ``-2**(b-1)``, which has no positive partner
-    calibrator    "minmax"; "mse" (search, error to the power 2.4); "l2" (search, squared error)
-    preset        name of a scheme with rules of its own ("q8_0", "q4_0"), else ""
+    calibrator    "minmax"; "mse" (search, error to the power 2.4); "l2" (search, squared error); "kl" (entropy,
+                  integers only); "p99.9" (percentile of the magnitudes); "absmean" (ternary only); for MX presets a
+                  rule for the exponent, "floor", "ceil", "even" or "rceil", or one of the two searches
+    preset        name of a scheme with rules of its own ("q8_0", "mxfp4"), else ""
 
     Raises ValueError where the parts do not fit together.
     """
@@ -65,12 +62,15 @@ class Scheme:
             return text
         if not isinstance(text, str):
             raise TypeError(f"a scheme is a string such as 'int4:g32', or a Scheme, not {type(text).__name__}")
-        return _parse(text)
+        from .names import parse  # the presets there are schemes themselves
+
+        return parse(text)
 
     def __str__(self) -> str:
         """The canonical string; ``Scheme.parse(str(scheme)) == scheme``."""
         if self.preset:
-            return self.preset
+            usual = "floor" if self.is_mx else "minmax"
+            return self.preset + f":{self.calibrator}" * (self.calibrator != usual)
         parts = [self.format.name]
         if self.granularity != "none":
             parts.append(f"g{self.group_size}" if self.granularity == "group" else self.granularity)
@@ -81,7 +81,7 @@ class Scheme:
 
     @property
     def bits(self) -> int:
-        """Bits of one code; scales are counted by QTensor.bits_per_weight."""
+        """Bits of one code; scales are counted by nbytes and QTensor.bits_per_weight."""
         return self.format.bits
 
     @property
@@ -90,11 +90,38 @@ class Scheme:
         return isinstance(self.format, IntFormat)
 
     @property
+    def is_mx(self) -> bool:
+        """Whether blocks share a power of two, as the MX formats do."""
+        return self.preset.startswith("mx")
+
+    @property
+    def is_ggml(self) -> bool:
+        """Whether blocks are those of a GGUF file."""
+        return self.preset[:1] == "q"
+
+    @property
     def scale_dtype(self) -> np.dtype | None:
-        """float32, or float16 for groups, whose many scales must be small; None where there is no scale."""
+        """Type of the scales in memory: float32, or float16 for groups, whose many scales must be small. MX, NVFP4 and
+        NF4 presets: float32, stored in ``scale_bits``. None where there is no scale."""
         if self.granularity == "none":
             return None
-        return np.dtype(np.float16 if self.granularity == "group" else np.float32)
+        half = self.granularity == "group" and (not self.preset or self.is_ggml)
+        return np.dtype(np.float16 if half else np.float32)
+
+    @property
+    def scale_bits(self) -> int:
+        """Bits of one stored scale: those of its type; 8 where it is E8M0 (MX) or E4M3 (nvfp4); 0 where it follows from
+        the parts beside it (nf4_dq)."""
+        if self.is_mx or self.preset == "nvfp4":
+            return 8
+        if self.preset == "nf4_dq":
+            return 0
+        return 0 if self.scale_dtype is None else 8 * self.scale_dtype.itemsize
+
+    @property
+    def has_zero_point(self) -> bool:
+        """Whether an integer zero point stands beside each scale (q4_1 has a float16 minimum instead)."""
+        return not self.symmetric and not self.is_ggml
 
     @property
     def code_dtype(self) -> np.dtype:
@@ -136,6 +163,30 @@ class Scheme:
         count = prod(self.scale_shape(shape))
         return prod(shape) // count if count else 0
 
+    def nbytes(self, shape: tuple[int, ...]) -> int:
+        """Bytes of a packed tensor of this shape: codes and zero points dense, scales as stored, and what a preset
+        keeps beside them. Raises as scale_shape does."""
+        count, scales = prod(shape), prod(self.scale_shape(shape))
+        total = -(-count // 5) if isinstance(self.format, TernaryFormat) else -(-count * self.bits // 8)
+        total += scales * self.scale_bits // 8
+        if self.has_zero_point:
+            total += -(-scales * self.bits // 8)
+        beside = self.extra_parts(shape).values()
+        return total + sum(dtype.itemsize * prod(part) for dtype, part in beside)
+
+    def extra_parts(self, shape: tuple[int, ...]) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
+        """Type and shape of what a preset keeps beside codes, scales and zero points, by name; empty for most."""
+        single, scales = np.dtype(np.float32), self.scale_shape(shape)
+        if self.preset == "nvfp4":
+            return {"global_scale": (single, ())}
+        if self.preset == "q4_1":
+            return {"minimum": (np.dtype(np.float16), scales)}
+        if self.preset == "nf4_dq":
+            count = prod(scales)
+            return {"scale_codes": (np.dtype(np.uint8), (count,)),
+                    "scale_scale": (single, (-(-count // NF4_BLOCKS_PER_SCALE),)), "scale_offset": (single, ())}
+        return {}
+
     def blocks(self, x: np.ndarray) -> np.ndarray:
         """A contiguous x seen as ``(scales, elements that share one)``, no copy. Raises as scale_shape does."""
         return x.reshape(prod(self.scale_shape(x.shape)), self.block_length(x.shape))
@@ -145,8 +196,7 @@ def _check_parts(s: Scheme) -> None:
     """Raise ValueError where the parts of a scheme do not fit together."""
     if s.granularity not in GRANULARITIES:
         raise ValueError(f"unknown granularity {s.granularity!r}: choose one of {', '.join(GRANULARITIES)}")
-    if s.calibrator not in CALIBRATORS:
-        raise ValueError(f"unknown calibrator {s.calibrator!r}: choose one of {', '.join(CALIBRATORS)}")
+    _check_calibrator(s)
     if (s.granularity == "group") != (s.group_size is not None):
         raise ValueError(f"granularity {s.granularity!r} and group size {s.group_size} do not fit: "
                          "a group size belongs to granularity 'group', and to no other")
@@ -154,6 +204,10 @@ def _check_parts(s: Scheme) -> None:
         raise ValueError(f"group size {s.group_size}: a group has at least one element")
     if not s.is_integer and not (s.symmetric and not s.full_range):
         raise ValueError(f"'asym' and 'full' are for integers: {s.format.name} has its own sign and its own range")
+    if isinstance(s.format, TernaryFormat) and (s.full_range or not s.symmetric):
+        raise ValueError("'asym' and 'full' are not for ternary: its three codes are -1, 0 and 1")
+    if s.format.name == "e8m0":
+        raise ValueError("e8m0 has no sign and no zero: it is a format for scales, not for tensors")
     if s.full_range and not s.symmetric:
         raise ValueError("'full' is for symmetric schemes: an asymmetric one uses all its codes already")
     if s.granularity == "none" and (s.bits != 16 or s.calibrator != "minmax"):
@@ -163,39 +217,23 @@ def _check_parts(s: Scheme) -> None:
         raise ValueError(f"{s.format.name} is a plain cast and has no scale: write just {s.format.name!r}")
 
 
-@lru_cache(maxsize=1024)
-def _parse(text: str) -> Scheme:
-    if text in PRESETS:
-        return PRESETS[text]
-    name, *options = text.split(":")
-    if name not in formats.names():
-        raise ValueError(f"unknown scheme {text!r}: {_CHOICES}")
-    fields: dict = {}
-    for option in options:
-        values = _option(option)
-        if not values:
-            raise ValueError(f"unknown option {option!r} in the scheme {text!r}: {_CHOICES}")
-        if fields.keys() & values.keys():
-            raise ValueError(f"{option!r} in the scheme {text!r} sets what an option before it has set already")
-        fields |= values
-    return Scheme(formats.get(name), **{"granularity": "none"} | fields)
+def _check_calibrator(s: Scheme) -> None:
+    """Raise ValueError for a calibrator that is unknown, or that does not suit the format."""
+    name = s.calibrator
+    allowed = (*EXPONENT_RULES, *SEARCHES) if s.is_mx else CALIBRATORS
+    if name not in allowed and (s.is_mx or percent(name) is None):
+        raise ValueError(f"unknown calibrator {name!r}: choose one of {', '.join(allowed)}"
+                         + ("" if s.is_mx else ", or a percentile such as p99.9"))
+    if name == "kl" and not (s.is_integer and s.bits > 2):
+        raise ValueError(f"'kl' counts the levels of an even grid of 3 to 8 bits, which {s.format.name} is not: "
+                         "use mse, l2 or a percentile")
+    if name == "absmean" and not isinstance(s.format, TernaryFormat):
+        raise ValueError(f"'absmean' is for ternary: the mean magnitude is no range for {s.format.name}")
 
 
-def _option(option: str) -> dict:
-    """The fields that an option of a scheme string sets, none if it is unknown."""
-    if option in ("tensor", "channel", "token"):
-        return {"granularity": option}
-    if option[:1] == "g" and option[1:].isascii() and option[1:].isdigit():
-        return {"granularity": "group", "group_size": int(option[1:])}
-    if option in ("mse", "l2"):
-        return {"calibrator": option}
-    return {"asym": {"symmetric": False}, "full": {"full_range": True}}.get(option, {})
-
-
-PRESETS = {
-    "q8_0": Scheme("int8", "group", 32, preset="q8_0"),
-    "q4_0": Scheme("int4", "group", 32, full_range=True, preset="q4_0"),
-}
-_CHOICES = (f"a scheme is a preset ({', '.join(PRESETS)}), bf16 or fp16, or FORMAT:GRANULARITY with format "
-            f"{', '.join(n for n in formats.names() if formats.get(n).bits < 16)}, granularity tensor, channel, token "
-            "or gN, and then any of asym, full, mse, l2; for example int8:channel or int4:g32:asym")
+def percent(calibrator: str) -> float | None:
+    """The percentage of a percentile calibrator: 99.9 for "p99.9"; None for any other string."""
+    digits = calibrator[1:]
+    if calibrator[:1] != "p" or not digits.isascii() or not digits.replace(".", "", 1).isdigit():
+        return None
+    return float(digits) if 0 < float(digits) <= 100 else None

@@ -6,7 +6,7 @@ import pytest
 
 from minquant import formats
 from minquant.scaling import Scheme
-from minquant.scaling.scheme import PRESETS
+from minquant.scaling.names import PRESETS
 
 CANONICAL = [
     "int8:tensor", "int8:channel", "int8:token", "int4:g128", "int4:g32:asym", "int3:channel:mse", "int2:g16:asym:l2",
