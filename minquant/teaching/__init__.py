@@ -6,7 +6,7 @@
     bits.py            bits as labelled boxes
     format_stepper.py  the format stepper of lesson 01
     code_card.py       one code worked out, on number lines;  bit_clicker.py: its bits as buttons, for lesson 02
-    pictures.py        drawings of ideas;  figures.py: measured points, with matplotlib
+    pictures.py        drawings of ideas;  figures.py: measured points, with matplotlib;  format_figures.py: formats
     sentences.py       sentences made from measurements
     predictions.py     predict(): a number written down before it is measured
     ledger.py          the claim ledger: claim, prediction, measurement, verdict
@@ -20,10 +20,11 @@ exercises without loading Jupyter.
 from importlib import import_module as _import_module
 
 _NAMES = {"explore": "widgets", "show_still": "widgets", "predict": "predictions", "recall": "predictions",
-          "compare": "predictions", "stepper": "format_stepper", "format_card": "format_stepper", "click_bits": "bit_clicker", "quiz": "quizzes",
-          "with_spread": "sentences", "decode_line": "sentences", "machine_lines": "sentences"}
-_MODULES = ("bits", "exercises", "figures", "ledger", "one_weight", "pictures", "predictions", "quizzes",
-            "sentences", "svg", "widgets")
+          "compare": "predictions", "stepper": "format_stepper", "format_card": "format_stepper",
+          "click_bits": "bit_clicker", "quiz": "quizzes", "with_spread": "sentences", "decode_line": "sentences",
+          "machine_lines": "sentences"}
+_MODULES = ("bits", "exercises", "figures", "format_figures", "ledger", "one_weight", "pictures", "predictions",
+            "quizzes", "sentences", "svg", "widgets")
 
 __all__ = [*_NAMES, *_MODULES]
 
