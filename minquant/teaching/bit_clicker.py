@@ -30,9 +30,10 @@ FORMATS = ("bf16", "fp16", "fp8_e4m3", "fp8_e5m2", "fp6_e2m3", "fp6_e3m2", "fp4_
 
 
 def click_bits(number: float = 1.0, start: str = "fp8_e4m3", names: tuple[str, ...] = FORMATS) -> None:
-    """Show the widget on the code nearest to ``number`` in the format ``start``; ``names`` are the formats to choose from.
+    """Show the widget on the code nearest to ``number`` in the format ``start``.
 
-    Raises ValueError for a number that is not finite, an unknown format, or a start that is not among the names.
+    ``names`` are the formats to choose from. Raises ValueError for a number that is not finite, an unknown format,
+    or a start that is not among the names.
     """
     clicker = BitClicker(number, start, names)
     first = code_card(clicker.fmt, clicker.code, clicker.wanted)
@@ -47,7 +48,7 @@ class BitClicker:
         if not math.isfinite(number):
             raise ValueError(f"click_bits needs a finite number to begin with, got {number!r}")
         if start not in names:
-            raise ValueError(f"click_bits cannot begin with {start!r}: the formats to choose from are {', '.join(names)}")
+            raise ValueError(f"click_bits cannot begin with {start!r}: the formats here are {', '.join(names)}")
         known = [formats.get(name) for name in names]
         self.wanted: float | None = number  # the number that was encoded; None after a click on a bit
         self._kept = number                 # what a change of format encodes

@@ -116,9 +116,10 @@ def _words(drawing: Drawing, y: float, reading: Reading, wanted: float | None) -
     drawing.text(RIGHT + 10, y + 24, f"{reading.value:.10g}", size=20, anchor="end", bold=True, mono=True)
     drawing.text(LEFT - 10, y + 50, formula(reading), mono=True)
     below, above = reading.neighbours
-    steps = [f"{way} by {step:.6g}" for way, step in (
-        ("down", below is not None and reading.value - below), ("up", above is not None and above - reading.value)) if step]
-    drawing.text(LEFT - 10, y + 74, f"next value: {', '.join(steps)}" if steps else "no neighbours: not a finite number")
+    steps = [f"{way} by {abs(beside - reading.value):.6g}" for way, beside in (("down", below), ("up", above))
+             if beside is not None]
+    words = f"next value: {', '.join(steps)}" if steps else "no neighbours: not a finite number"
+    drawing.text(LEFT - 10, y + 74, words)
     if wanted is not None:
         drawing.text(RIGHT + 10, y + 74, f"{wanted:.10g} rounds to this: {_off(reading.value, wanted)}", anchor="end")
 
@@ -148,7 +149,8 @@ def _ruler(drawing: Drawing, y: float, reading: Reading) -> None:
 def _octaves(drawing: Drawing, y: float, reading: Reading) -> None:
     """Magnitudes on a line where each power of two is as wide as the next; zero stands at its left end."""
     fmt = reading.fmt
-    drawing.text(LEFT - 10, y - 26, _caption(fmt, "with every power of two as wide as the next, without signs"), size=12)
+    caption = _caption(fmt, "with every power of two as wide as the next, without signs")
+    drawing.text(LEFT - 10, y - 26, caption, size=12)
     low, high = math.log2(fmt.smallest_subnormal), math.log2(fmt.max)
     zero = LEFT + 24  # the lowest power of two begins to the right of zero
 

@@ -139,7 +139,7 @@ def _picture(first: str | bytes) -> widgets.Widget:
 
 
 def shown(picture: Any) -> str | bytes:
-    """A picture as a widget's value: SVG in the page's own text colour, PNG bytes as they are. Raises ValueError for others."""
+    """A picture as a widget's value: SVG in the page's text colour, PNG bytes as they are; else ValueError."""
     if isinstance(picture, bytes) and picture.startswith(b"\x89PNG"):
         return picture
     if isinstance(picture, str) and picture.startswith("<svg"):

@@ -1,4 +1,4 @@
-"""A code as a picture: the value it works out is the package's, its neighbours are the grid's, all of it is readable."""
+"""A code as a picture: the value worked out is the package's, its neighbours are the grid's, all of it is readable."""
 
 import math
 import re
@@ -69,13 +69,13 @@ def test_a_pattern_decodes_to_the_nearest_value(name):
 @pytest.mark.parametrize("name", FORMATS)
 def test_cards_are_whole_and_say_what_they_show(name):
     fmt = formats.get(name)
-    for code in list(some_codes(fmt))[::7]:
+    for code in list(some_codes(fmt))[::7 if fmt.bits <= 8 else 61]:
         svg = code_card.code_card(fmt, code, wanted=0.3)
         root = ElementTree.fromstring(svg)
         width, height = float(root.get("width")), float(root.get("height"))
         for element in root.iter():
-            for key, size in (("x", width), ("x1", width), ("x2", width), ("y", height), ("y1", height), ("y2", height)):
-                assert not element.get(key) or 0 <= float(element.get(key)) <= size
+            for key in ("x", "x1", "x2", "y", "y1", "y2"):
+                assert not element.get(key) or 0 <= float(element.get(key)) <= (width if key[0] == "x" else height)
         said = words(svg)
         assert f"{code_card.Reading(fmt, code).value:.10g}" in said
         boxes = re.findall(r'text-anchor="middle"[^>]*font-family="[^"]*"[^>]*>([01])<', svg)

@@ -30,7 +30,8 @@ def test_error_curves_are_those_handed_in_and_can_be_told_apart():
     x = 2.0 ** np.arange(-4, 5)
     curves = {f"format {n}": np.full(x.size, 0.1 / (n + 1)) for n in range(6)}
     figure, axes = format_figures.error_curves(x, curves, "title")
-    assert {line.get_label(): line.get_ydata().tolist() for line in axes.lines} == {k: v.tolist() for k, v in curves.items()}
+    drawn = {line.get_label(): line.get_ydata().tolist() for line in axes.lines}
+    assert drawn == {name: errors.tolist() for name, errors in curves.items()}
     assert len({(line.get_color(), line.get_linestyle()) for line in axes.lines}) == 6
     figure.canvas.draw()
     assert "10%" in [t.get_text() for t in axes.get_yticklabels()]
