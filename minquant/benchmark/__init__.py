@@ -4,6 +4,7 @@
     bandwidth.py     read_bandwidth: the speed of light
     decode.py        measure_decode: tokens per second of packed models, formats in alternation
     batch.py         batch_sweep: one pass over the weights for 1 to 32 vectors
+    unpacking.py     unpacking_speed: every packing layout in GB/s, beside the read bandwidth
     ladder.py        ladder: size, speed and quality of every precision level in one table
     statistics.py    medians and spreads
 
@@ -16,5 +17,7 @@ from .batch import batch_sweep
 from .decode import measure_decode
 from .ladder import LadderResult, ladder
 from .machine import machine
+from .unpacking import unpacking_speed
 
-__all__ = ["LadderResult", "batch_sweep", "ladder", "machine", "measure_decode", "read_bandwidth"]
+__all__ = ["LadderResult", "batch_sweep", "ladder", "machine", "measure_decode", "read_bandwidth",
+           "unpacking_speed"]
