@@ -14,8 +14,8 @@ What the figures mean
     ``times_copy``      time / time to copy the float32 matrix, 4 bytes a weight, into memory that is already there
 
     Everything runs on one thread, in the NumPy of ``packing``, and its result is a new array. These are figures of the
-    readers in this package, not of the layouts alone: one that loops in a compiled kernel and never writes the codes
-    out, as ``kernels`` does, is limited by memory instead.
+    readers in this package, not of the layouts alone: a compiled kernel that uses each code where it unpacks it and
+    never writes it out, as ``kernels`` do, comes far nearer to the read bandwidth.
 
 Two rows unpack nothing: "copy float32" is the yardstick, "quantize + pack int4:g32" is the way in, from float32 to
 packed bytes, and its ``gb_per_s`` counts the floats read.

@@ -73,7 +73,7 @@ def test_bad_arguments(arguments, message):
 
 
 def test_quantizing_and_packing_costs_at_most_sixty_copies():
-    """The bound on `quantize(x, "int4:g32").pack()`: 11 to 19 were measured. Best of several: the machine may be busy."""
+    """The bound on `quantize(x, "int4:g32").pack()`: 11 to 19 were measured. Best of several, as others may run."""
     layouts = unpacking._layouts(1024, 3072)
     best = {name: min(unpacking._seconds(layouts[name][1]) for _ in range(5))
             for name in (unpacking.COPY, unpacking.WAY_IN)}
