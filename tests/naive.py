@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
+from fractions import Fraction
 
 import numpy as np
 
@@ -94,6 +95,65 @@ def searched_grid(x, bits: int, symmetric: bool, float16_scale: bool, power: flo
         if error < best_error:
             best, best_error = (scale, zero), error
     return best
+
+
+def shared_exponent(x, largest: float, rule: str = "floor", mantissa_bits: int = 0) -> int:
+    """Exponent of the power of two a block shares (MX), by arithmetic on exact fractions."""
+    amax = max(Fraction(float(v)).__abs__() for v in x)
+    if amax == 0:
+        return 0
+    def log2(value):  # the largest e with 2^e <= value
+        e = 0
+        while Fraction(2) ** (e + 1) <= value:
+            e += 1
+        while Fraction(2) ** e > value:
+            e -= 1
+        return e
+    e, emax = log2(amax), log2(Fraction(largest))
+    if rule == "ceil" and Fraction(2) ** e < amax:
+        e += 1
+    if rule == "even":  # amax with so many mantissa bits, halves up, may be the next power of two
+        steps = amax / Fraction(2) ** (e - mantissa_bits)
+        e += math.floor(steps + Fraction(1, 2)) == 2 ** (mantissa_bits + 1)
+    e -= emax
+    if rule == "rceil":
+        e += amax > Fraction(largest) * Fraction(2) ** e
+    return max(min(e, 127 - emax), -127)
+
+
+def entropy_threshold(counts, width: float, levels: int) -> float:
+    """TensorRT's calibration as its pseudocode has it: every number of kept bins, every bin on its own."""
+    best, best_i = math.inf, None
+    for i in range(levels, len(counts) + 1):
+        p = [float(c) for c in counts[:i]]
+        p[-1] += sum(counts[i:])
+        q = [0.0] * i
+        for level in range(levels):
+            first, end = -(-level * i // levels), -(-(level + 1) * i // levels)  # the j with j * levels // i == level
+            bins = [j for j in range(first, end) if counts[j]]
+            for j in bins:
+                q[j] = sum(counts[k] for k in bins) / len(bins)
+        if sum(q) == 0 or any(a > 0 and b == 0 for a, b in zip(p, q)):
+            continue
+        all_p, all_q = sum(p), sum(q)
+        divergence = sum(a / all_p * math.log((a / all_p) / (b / all_q)) for a, b in zip(p, q) if a)
+        if divergence < best - 1e-12:
+            best, best_i = divergence, i
+    return min((best_i + 0.5) * width, len(counts) * width)
+
+
+def nvfp4(rows) -> tuple[list, list, np.float32]:
+    """Codes, block scales and G of rows of 16 float32 each, one number at a time."""
+    amax = max((abs(np.float32(v)) for row in rows for v in row), default=np.float32(0))
+    g = np.float32(448 * 6) / amax if amax else np.float32(1)
+    codes, scales = [], []
+    for row in rows:
+        largest = max(abs(np.float32(v)) for v in row)
+        scale = np.float32(float_value(nearest_float_code(float(g * largest / np.float32(6)), 4, 3, "nan"), 4, 3, "nan"))
+        scale = np.float32(1) if largest == 0 else max(scale, np.float32(2.0**-9))
+        codes.append([nearest_float_code(float(np.float32(v) / (scale / g)), 2, 1, "none") for v in row])
+        scales.append(scale)
+    return codes, scales, g
 
 
 def pack_bits(codes, bits: int) -> bytes:

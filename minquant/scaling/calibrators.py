@@ -24,7 +24,8 @@ many bins as the grid has levels (128 for int8: the magnitudes of a symmetric gr
         bins that are not empty
 
 and the end with the smallest KL(P || Q) = sum P log(P / Q) wins, the first of equals. An end whose last bin is empty
-while something is clipped has no Q there, and is passed over. The threshold is (i + 1/2) bins, at most the largest
+while something is clipped has no Q there, and is passed over: so an outlier that stands alone, with empty bins before
+it, defeats this calibrator. The threshold is (i + 1/2) bins, at most the largest
 magnitude. Source: Migacz, 8-bit Inference with TensorRT, GTC 2017, slides "Entropy Calibration" and the pseudocode
 after them (there i stops at 2047; we try 2048 too: clip nothing). It was made for activations at int8. At fewer bits it
 clips hard, because it judges the shape of the histogram and not the size of the errors.

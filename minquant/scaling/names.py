@@ -30,6 +30,7 @@ from functools import lru_cache
 from .. import formats
 from .scheme import CALIBRATORS, Scheme, percent
 
+
 def _preset(name: str, format: str, group: int, **parts) -> tuple[str, Scheme]:
     return name, Scheme(format, "group", group, preset=name, **parts)
 
@@ -41,7 +42,7 @@ PRESETS = dict((
     _preset("nvfp4", "fp4_e2m1", 16), _preset("nf4", "nf4", 64), _preset("nf4_dq", "nf4", 64),
     _preset("q8_0", "int8", 32), _preset("q5_0", "int5", 32, full_range=True),
     _preset("q4_0", "int4", 32, full_range=True), _preset("q4_1", "int4", 32, symmetric=False)))
-_FORMATS = [name for name in formats.names() if name != "e8m0"]  # E8M0 has no sign: a format for scales
+_FORMATS = [name for name in formats.names() if name != "e8m0"]  # E8M0 is for scales: Scheme refuses it
 _CHOICES = (f"a scheme is a preset ({', '.join(PRESETS)}), bf16 or fp16, or FORMAT:GRANULARITY with format "
             f"{', '.join(n for n in _FORMATS if formats.get(n).bits < 16)}, granularity tensor, channel, token "
             "or gN, and then any of asym, full, and a calibrator (mse, l2, kl, p99.9, absmean); for example int8:channel "
@@ -56,7 +57,7 @@ def parse(text: str) -> Scheme:
     name, *options = text.split(":")
     if name in PRESETS and PRESETS[name].is_mx and len(options) == 1:
         return replace(PRESETS[name], calibrator=options[0])
-    if name not in _FORMATS:
+    if name not in formats.names():
         raise ValueError(f"unknown scheme {text!r}: {_CHOICES}")
     fields: dict = {}
     for option in options:

@@ -97,8 +97,7 @@ class QTensor:
             return {"blocks": _ggml_blocks(self)}
         parts = {"codes": _packed_codes(self.codes, scheme)}
         if scheme.is_mx or scheme.preset == "nvfp4":
-            stored = formats.get("e8m0" if scheme.is_mx else "fp8_e4m3")
-            parts["scale"] = stored.encode(self.scale).reshape(-1)
+            parts["scale"] = _scale_codes(self.scale, "e8m0" if scheme.is_mx else "fp8_e4m3").reshape(-1)
         elif self.scale is not None and scheme.preset != "nf4_dq":  # there it follows from the extra parts
             parts["scale"] = _bytes(self.scale)
         if self.zero_point is not None:
@@ -114,6 +113,14 @@ def _packed_codes(codes: np.ndarray, scheme: Scheme) -> np.ndarray:
     if scheme.format.name == "ternary":
         return packing.ternary.pack(codes)
     return _bytes(codes) if scheme.bits == 16 else packing.pack_bits(codes, scheme.bits)
+
+
+def _scale_codes(scale: np.ndarray, name: str) -> np.ndarray:
+    """Scales as codes of a format. Raises ValueError for a scale that is no value of it."""
+    codes = formats.get(name).encode(scale)
+    if (formats.get(name).decode(codes) != scale).any():
+        raise ValueError(f"QTensor: a scale is no value of {name}, so it is not stored exactly")
+    return codes
 
 
 def _ggml_blocks(q: QTensor) -> np.ndarray:

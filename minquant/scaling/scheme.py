@@ -194,6 +194,8 @@ class Scheme:
 
 def _check_parts(s: Scheme) -> None:
     """Raise ValueError where the parts of a scheme do not fit together."""
+    if s.format.name == "e8m0":
+        raise ValueError("e8m0 has no sign and no zero: it is a format for scales, not for tensors")
     if s.granularity not in GRANULARITIES:
         raise ValueError(f"unknown granularity {s.granularity!r}: choose one of {', '.join(GRANULARITIES)}")
     _check_calibrator(s)
@@ -206,8 +208,6 @@ def _check_parts(s: Scheme) -> None:
         raise ValueError(f"'asym' and 'full' are for integers: {s.format.name} has its own sign and its own range")
     if isinstance(s.format, TernaryFormat) and (s.full_range or not s.symmetric):
         raise ValueError("'asym' and 'full' are not for ternary: its three codes are -1, 0 and 1")
-    if s.format.name == "e8m0":
-        raise ValueError("e8m0 has no sign and no zero: it is a format for scales, not for tensors")
     if s.full_range and not s.symmetric:
         raise ValueError("'full' is for symmetric schemes: an asymmetric one uses all its codes already")
     if s.granularity == "none" and (s.bits != 16 or s.calibrator != "minmax"):

@@ -50,8 +50,9 @@ def choose(blocks: np.ndarray, low: np.ndarray, high: np.ndarray, scheme: Scheme
     power = np.float32(_POWERS[rule])
     floor = scales(amax, scheme.format, "floor")
     best, least = floor.copy(), error(blocks, floor, None, scheme, power)
-    for step in (1, -1):
-        other = np.ldexp(floor, step).clip(np.float32(2.0**LOWEST), np.float32(2.0 ** highest(scheme.format)))
+    lowest, top = np.float32(2.0**LOWEST), np.float32(2.0 ** highest(scheme.format))
+    for factor in (2.0, 0.5):
+        other = (floor.astype(np.float64) * factor).clip(lowest, top).astype(np.float32)
         other[amax == 0] = 1
         new = error(blocks, other, None, scheme, power)
         better = new < least

@@ -14,10 +14,12 @@ from minquant.scaling import QTensor, fake_quantize, quantize
 
 SCALED = ["int8:tensor", "int8:channel", "int4:g8", "int4:g8:asym", "int3:token:asym", "int2:g8", "int8:channel:full",
           "int6:tensor:asym", "fp8_e4m3:tensor", "fp8_e4m3:g8", "fp8_e5m2:channel", "fp6_e2m3:channel", "fp6_e3m2:g8",
-          "fp4_e2m1:token"]
-SEARCHED = ["int4:channel:mse", "int4:g8:asym:l2"]
+          "fp4_e2m1:token", "int7:channel", "nf4:g8", "nf4:token", "ternary:g8", "ternary:channel", "mxfp8", "mxfp8_e5m2",
+          "mxfp6_e2m3", "mxfp6_e3m2", "mxfp4", "mxint8", "mxfp4:even", "mxfp4:ceil", "mxfp8:rceil"]
+SEARCHED = ["int4:channel:mse", "int4:g8:asym:l2", "mxfp4:mse", "nf4:g8:l2", "int8:channel:p90", "int4:tensor:asym:p99",
+            "ternary:g8:absmean", "int4:channel:kl"]
 PRESETS = ["q8_0", "q4_0"]
-EVERY = SCALED + SEARCHED + PRESETS + ["bf16", "fp16"]
+EVERY = SCALED + SEARCHED + PRESETS + ["nvfp4", "bf16", "fp16"]
 every_scheme = pytest.mark.parametrize("scheme", EVERY)
 
 
@@ -103,7 +105,7 @@ def test_a_second_asymmetric_quantization_changes_nothing(scheme):
 @given(scheme=st.sampled_from([*SCALED, *SEARCHED, "bf16", "fp16", "q8_0"]), x=weights)
 def test_order_is_kept_inside_a_block(scheme, x):
     block = np.sort(x[0])
-    for part in np.split(fake_quantize(block, scheme), 4 if ":g8" in scheme else 1):
+    for part in np.split(fake_quantize(block, scheme), 4 if ":g8" in scheme else 2 if scheme == "nvfp4" else 1):
         assert (np.diff(part) >= 0).all()
 
 
