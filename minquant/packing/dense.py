@@ -6,7 +6,8 @@ byte ``k // 8``. With 3 bits, codes a to h fill three bytes, and c and f straddl
     byte 0                     byte 1                     byte 2
     c1 c0 b2 b1 b0 a2 a1 a0 |  f0 e2 e1 e0 d2 d1 d0 c2 |  h2 h1 h0 g2 g1 g0 f2 f1     (highest bit on the left)
 
-**How it is done without a loop over codes.** Eight codes of one byte each are one 64-bit word in which every byte
+**How it is done without a loop over codes.** Where codes do not straddle bytes (1, 2, 4, 8 bits), the first code of
+every byte is taken at once, then the second of every byte, and so on. Elsewhere eight codes of one byte each are one 64-bit word in which every byte
 has ``8 - bits`` idle bits on top. Three times, neighbours are pushed together: bytes into pairs, pairs into fours,
 fours into one run of ``8 * bits`` bits, which is ``bits`` whole bytes. Unpacking walks the same steps back.
 
@@ -37,6 +38,8 @@ def pack_bits(codes: np.ndarray, bits: int) -> np.ndarray:
     _check_range(codes, bits)
     codes = codes.reshape(-1)
     packed = np.empty(-(-codes.size * bits // 8), np.uint8)
+    if 8 % bits == 0:
+        return _pack_whole(codes, bits, packed)
     for start in range(0, codes.size, _PIECE):
         piece = packed[start * bits // 8 : (start + _PIECE) * bits // 8]
         piece[:] = _push_together(codes[start : start + _PIECE], bits)[: piece.size]
@@ -70,11 +73,35 @@ def unpack_bits(buf: np.ndarray | bytes, bits: int, count: int) -> np.ndarray:
     if buf.size < needed:
         raise ValueError(f"{count} codes of {bits} bits need {needed} bytes, the buffer has {buf.size}")
     packed = buf.reshape(-1)[:needed]
+    if 8 % bits == 0:
+        return _unpack_whole(packed, bits)[:count]
     codes = np.empty(count, np.uint8)
     for start in range(0, count, _PIECE):
         piece = codes[start : start + _PIECE]
         piece[:] = _pull_apart(packed[start * bits // 8 : (start + _PIECE) * bits // 8], bits)[: piece.size]
     return codes
+
+
+def _pack_whole(codes: np.ndarray, bits: int, packed: np.ndarray) -> np.ndarray:
+    """Codes that never straddle bytes: the i-th code of every byte is shifted to its place, into packed."""
+    mask, per_byte = np.uint8((1 << bits) - 1), 8 // bits
+    for i in range(per_byte):
+        part = codes[i::per_byte].astype(np.uint8)  # two's complement: the low 8 bits are kept
+        part &= mask
+        if i == 0:
+            packed[:] = part
+        else:
+            packed[: part.size] |= part << np.uint8(i * bits)
+    return packed
+
+
+def _unpack_whole(packed: np.ndarray, bits: int) -> np.ndarray:
+    """The codes of packed (n,), ``8 / bits`` of every byte."""
+    codes = np.empty((packed.size, 8 // bits), np.uint8)
+    for i in range(8 // bits):
+        codes[:, i] = packed >> np.uint8(i * bits)
+    codes &= np.uint8((1 << bits) - 1)
+    return codes.reshape(-1)
 
 
 def _pull_apart(packed: np.ndarray, bits: int) -> np.ndarray:
