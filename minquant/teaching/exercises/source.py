@@ -34,7 +34,7 @@ from typing import Any, Protocol
 from .variant import COURSE, Draw
 
 Spec = Mapping[str, Any]
-_SETS = {"01": "e01_cost_of_a_token"}  # number of the lesson -> package of its exercises
+_SETS = {"01": "e01_cost_of_a_token", "05": "e05_bit_packing"}  # number of the lesson -> package of its exercises
 
 
 class Answers(Protocol):
