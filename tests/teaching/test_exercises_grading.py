@@ -246,8 +246,10 @@ def test_status_says_how_far_a_learner_is(tmp_path):
     path.parent.mkdir()
     path.write_text(json.dumps(submission(None, key="course", e01_1=source.exercise("01.1").code(
         source.exercise("01.1").reference))), encoding="utf-8")
-    assert [(r["exercise"], r["earned"], r["points"]) for r in exercises.status(tmp_path)] == [
+    rows = exercises.status(tmp_path)
+    assert [(r["exercise"], r["earned"], r["points"]) for r in rows if r["exercise"].startswith("01")] == [
         ("01.1", 3, 3), ("01.2", 0, 8), ("01.3", 0, 5), ("01.4", 0, 6), ("01.5", 0, 4)]
+    assert [r["exercise"] for r in rows] == [e.id for n in source.numbers() for e in source.exercise_set(n).exercises]
     none = exercises.status(tmp_path / "elsewhere")
     assert {r["earned"] for r in none} == {None} and "no notebook at 01_" in none[0]["problem"]
 
@@ -255,7 +257,7 @@ def test_status_says_how_far_a_learner_is(tmp_path):
 def test_the_command_line_from_release_to_grades(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["release", "01", "--variant", KEY]) == 0
-    assert cli.main(["solutions", "--variant", KEY, "--json"]) == 0
+    assert cli.main(["solutions", "1", "--variant", KEY, "--json"]) == 0
     printed = capsys.readouterr().out
     assert f"wrote release/{SET.folder}/exercises.ipynb (key spring)" in printed
     assert json.loads(printed[printed.index("{"):]) == {"variant": KEY,
@@ -269,7 +271,8 @@ def test_the_command_line_from_release_to_grades(tmp_path, monkeypatch, capsys):
     assert [r["problem"] for r in json.loads(capsys.readouterr().out)["submissions"]] == [
         None, "not a notebook: the file is not JSON"]
     assert cli.main(["status", "release", "--json"]) == 0
-    assert len(json.loads(capsys.readouterr().out)["exercises"]) == 5
+    rows = json.loads(capsys.readouterr().out)["exercises"]
+    assert [r["earned"] for r in rows if r["exercise"].startswith("01")] == [0] * 5
     assert cli.main(["status", "release"]) == 0
     assert "01.2  Bytes of one token" in capsys.readouterr().out
 

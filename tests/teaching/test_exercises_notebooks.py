@@ -163,10 +163,12 @@ def test_release_and_solutions_write_where_they_say(tmp_path):
     released = exercises.release(["1"], "spring", tmp_path / "release")
     solved = exercises.solutions(None, "spring", tmp_path / "solutions")
     marked = exercises.release(["01"], "spring", tmp_path / "source", nbgrader=True)
-    for (path,), kind in ((released, "release"), (solved, "solutions"), (marked, "source")):
-        assert path == tmp_path / kind / source.exercise_set("01").folder / "exercises.ipynb"
-        assert path.read_text(encoding="utf-8") == notebook.notebook_text("01", kind, "spring")
-    assert sorted(p.name for p in tmp_path.rglob("*") if p.is_file()) == ["exercises.ipynb"] * 3
+    for paths, kind, wanted in ((released, "release", ["01"]), (solved, "solutions", source.numbers()),
+                                (marked, "source", ["01"])):
+        for path, number in zip(paths, wanted, strict=True):
+            assert path == tmp_path / kind / source.exercise_set(number).folder / "exercises.ipynb"
+            assert path.read_text(encoding="utf-8") == notebook.notebook_text(number, kind, "spring")
+    assert sorted(p for p in tmp_path.rglob("*") if p.is_file()) == sorted([*released, *solved, *marked])
 
 
 def test_somebodys_answers_are_not_written_over(tmp_path):
