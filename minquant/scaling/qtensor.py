@@ -125,7 +125,7 @@ def _scale_codes(scale: np.ndarray, name: str) -> np.ndarray:
 
 def _ggml_blocks(q: QTensor) -> np.ndarray:
     """The bytes of a GGUF file: uint8 (rows..., bytes)."""
-    return packing.gguf.pack_blocks(q.scale, q.codes, q.scheme.preset.upper())
+    return packing.gguf.pack_blocks(q.scale, *q.extra.values(), q.codes, q.scheme.preset.upper())
 
 
 def _bytes(x: np.ndarray) -> np.ndarray:

@@ -60,8 +60,8 @@ def _encode(blocks: np.ndarray, scale: np.ndarray, zero: np.ndarray | None, sche
 
 def _ggml(x: np.ndarray, scheme: Scheme) -> QTensor:
     """ggml's own rule of rounding goes with its layout: packing.gguf has both."""
-    d, codes = gguf.choose_codes(x, scheme.preset.upper())
-    return QTensor(codes, d, None, scheme)
+    d, *minimum, codes = gguf.choose_codes(x, scheme.preset.upper())
+    return QTensor(codes, d, None, scheme, {"minimum": m for m in minimum})
 
 
 def _nvfp4(blocks: np.ndarray, out: np.ndarray, x: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:

@@ -12,7 +12,8 @@ from . import svg
 from .one_weight import Encoded
 from .svg import Drawing
 
-FIELD_COLOURS = {"sign": svg.PURPLE, "exponent": svg.ORANGE, "mantissa": svg.SKY, "integer": svg.SKY}
+FIELD_COLOURS = {"sign": svg.PURPLE, "exponent": svg.ORANGE, "mantissa": svg.SKY, "integer": svg.SKY,
+                  "index": svg.GREEN}
 BOX = 30  # width of one bit; 16 of them and a scale fit a 720 px picture
 
 

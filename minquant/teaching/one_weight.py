@@ -88,15 +88,16 @@ def encoded(matrix: np.ndarray, weight: OneWeight, scheme: str | Scheme) -> Enco
     pattern = f"{code & ((1 << fmt.bits) - 1):0{fmt.bits}b}"
     scale, shared = _scale(q, weight)
     zero = None if q.zero_point is None else int(_entry(q.zero_point, q, weight))
-    return Encoded(str(q.scheme), fields(fmt, pattern), None if isinstance(fmt, formats.FloatFormat) else code,
-                   scale, 0 if q.scale is None else 8 * q.scale.dtype.itemsize, zero, shared,
+    return Encoded(str(q.scheme), fields(fmt, pattern), code if isinstance(fmt, formats.IntFormat) else None,
+                   scale, q.scheme.scale_bits, zero, shared,
                    float(q.dequantize()[weight.row, weight.column]))
 
 
 def fields(fmt: formats.Format, pattern: str) -> tuple[tuple[str, str], ...]:
     """The bits of one code under their names, top bit first."""
     if not isinstance(fmt, formats.FloatFormat):
-        return (("integer", pattern),)
+        names = {formats.CodeBook: "index", formats.ExponentFormat: "exponent"}
+        return ((names.get(type(fmt), "integer"), pattern),)
     cut = 1 + fmt.exponent_bits
     return ("sign", pattern[:1]), ("exponent", pattern[1:cut]), ("mantissa", pattern[cut:])
 

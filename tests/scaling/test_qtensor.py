@@ -5,6 +5,7 @@ import naive
 import numpy as np
 import pytest
 
+from minquant import packing
 from minquant.scaling import QTensor, Scheme, quantize
 
 X = np.random.default_rng(0).normal(0, 1, (64, 256)).astype(np.float32)
@@ -14,12 +15,14 @@ X = np.random.default_rng(0).normal(0, 1, (64, 256)).astype(np.float32)
     ("int4:g128", 4 + 16 / 128), ("int4:g128:asym", 4 + 20 / 128), ("int4:g32", 4.5), ("int4:g32:asym", 4.625),
     ("int2:g32:asym", 2 + 18 / 32), ("int8:g32", 8.5), ("int3:g64", 3.25), ("q8_0", 8.5), ("q4_0", 4.5), ("bf16", 16),
     ("fp16", 16), ("int8:channel", 8 + 32 / 256), ("int8:channel:asym", 8 + 40 / 256), ("fp4_e2m1:g32", 4.5),
-    ("int8:tensor", 8 + 32 / (64 * 256)), ("fp6_e2m3:channel", 6.125),
+    ("int8:tensor", 8 + 32 / (64 * 256)), ("fp6_e2m3:channel", 6.125), ("q5_0", 5.5), ("q4_1", 5.0), ("mxfp8", 8.25),
+    ("mxfp6_e3m2", 6.25), ("mxfp4:even", 4.25), ("mxint8", 8.25), ("nf4", 4.5), ("nf4:g32", 4.5), ("ternary:g64", 1.85),
+    ("nvfp4", 4.5 + 32 / (64 * 256)), ("nf4_dq", 4.125 + (32 + 32) / (64 * 256)), ("int7:channel", 7.125),
 ])
 def test_true_size(scheme, bits):
     q = quantize(X, scheme)
-    assert q.bits_per_weight == bits
-    assert q.nbytes == bits * X.size / 8
+    assert q.bits_per_weight == pytest.approx(bits, abs=1e-3 if "ternary" in scheme else 0)
+    assert q.nbytes == -(-bits * X.size // 8) if "ternary" in scheme else q.nbytes == bits * X.size / 8
     assert sum(part.nbytes for part in q.pack().values()) == q.nbytes
     assert all(part.dtype == np.uint8 for part in q.pack().values())
 
@@ -58,6 +61,23 @@ def test_types_and_shapes():
     q = quantize(X, "int4:g32:asym")
     assert q.codes.dtype == q.zero_point.dtype == np.uint8 and q.zero_point.shape == q.scale.shape
     assert quantize(X, "fp8_e4m3:tensor").codes.dtype == np.uint8 and quantize(X, "fp16").codes.dtype == np.uint16
+
+
+def test_ternary_packs_five_to_a_byte():
+    q = quantize(X, "ternary:channel:absmean")
+    np.testing.assert_array_equal(packing.ternary.unpack(q.pack()["codes"], X.size), q.codes.reshape(-1))
+    assert q.pack()["codes"].nbytes == -(-X.size // 5)
+
+
+def test_parts_beside_must_be_those_of_the_preset():
+    q = quantize(X, "nvfp4")
+    with pytest.raises(ValueError, match="nvfp4 keeps global_scale; got nothing"):
+        QTensor(q.codes, q.scale, None, q.scheme)
+    with pytest.raises(ValueError, match=r"global_scale must be float32 of shape \(\), got float64"):
+        QTensor(q.codes, q.scale, None, q.scheme, {"global_scale": np.array(1.0)})
+    with pytest.raises(ValueError, match="int8:channel keeps nothing; got odd"):
+        p = quantize(X, "int8:channel")
+        QTensor(p.codes, p.scale, None, p.scheme, {"odd": np.zeros(1)})
 
 
 def test_it_says_what_it_is():

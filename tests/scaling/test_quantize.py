@@ -18,7 +18,7 @@ SCALED = ["int8:tensor", "int8:channel", "int4:g8", "int4:g8:asym", "int3:token:
           "mxfp6_e2m3", "mxfp6_e3m2", "mxfp4", "mxint8", "mxfp4:even", "mxfp4:ceil", "mxfp8:rceil"]
 SEARCHED = ["int4:channel:mse", "int4:g8:asym:l2", "mxfp4:mse", "nf4:g8:l2", "int8:channel:p90", "int4:tensor:asym:p99",
             "ternary:g8:absmean", "int4:channel:kl"]
-PRESETS = ["q8_0", "q4_0"]
+PRESETS = ["q8_0", "q5_0", "q4_0", "q4_1"]
 EVERY = SCALED + SEARCHED + PRESETS + ["nvfp4", "bf16", "fp16"]
 every_scheme = pytest.mark.parametrize("scheme", EVERY)
 

@@ -67,3 +67,11 @@ def test_fp8_and_zero_points():
     asym = encoded(MATRIX, WEIGHT, "int4:g32:asym")
     assert asym.zero_point is not None
     assert np.float32(asym.scale) * np.float32(asym.code - asym.zero_point) == np.float32(asym.value)
+
+
+@pytest.mark.parametrize("scheme, field, bits, shared", [
+    ("nf4", "index", 32, 64), ("mxint8", "integer", 8, 32), ("mxfp4", "mantissa", 8, 32), ("nvfp4", "mantissa", 8, 16)])
+def test_other_formats_have_no_integer_code(scheme, field, bits, shared):
+    code, q = encoded(MATRIX, WEIGHT, scheme), mq.quantize(MATRIX, scheme)
+    assert (code.fields[-1][0], code.scale_bits, code.shared_by, code.code) == (field, bits, shared, None)
+    assert code.value == q.dequantize()[2, 40]
