@@ -67,6 +67,10 @@ def test_plain_values_travel_unchanged(value):
     assert values.loads(values.dumps(values.plain(value))) == values.plain(value)
 
 
+def test_minus_zero_keeps_its_sign():
+    assert str(values.loads(values.dumps(values.plain([-0.0, 0.0])))) == "[-0.0, 0.0]"
+
+
 @pytest.mark.parametrize("array", [np.arange(6, dtype=np.int8).reshape(2, 3), np.float32([[1.5], [2]]),
                                    np.zeros((0, 4)), np.array(True), np.array([1, 2], dtype=">u2")])
 def test_arrays_travel_with_dtype_and_shape(array):

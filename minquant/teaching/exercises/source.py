@@ -34,7 +34,8 @@ from typing import Any, Protocol
 from .variant import COURSE, Draw
 
 Spec = Mapping[str, Any]
-_SETS = {"01": "e01_cost_of_a_token", "05": "e05_bit_packing"}  # number of the lesson -> package of its exercises
+# Number of the lesson -> package of its exercises.
+_SETS = {"01": "e01_cost_of_a_token", "02": "e02_number_formats", "05": "e05_bit_packing"}
 
 
 class Answers(Protocol):

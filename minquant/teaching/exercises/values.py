@@ -38,7 +38,7 @@ def plain(value: Any, _depth: int = 0) -> Any:
     if isinstance(value, int):
         return _whole(value)
     if isinstance(value, float):
-        return float.__add__(value, 0.0)
+        return float.__add__(value, -0.0)  # + 0.0 would take the sign of -0.0
     if isinstance(value, (list, tuple)):
         _check_length(value)
         return [plain(item, _depth + 1) for item in list(value)]
