@@ -12,7 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from ..evaluation import heldout_tokens, perplexity
+from ..model import Transformer
 from ..packing import awq, gguf, gptq
+from ..scaling import quantize
 from .bit_flips import BLOCK_BYTES, TYPE, LastMatrix
 
 
@@ -60,3 +63,20 @@ def _awq_in_plain_order(unsigned: np.ndarray) -> np.ndarray:
     qweight, _ = awq.pack(unsigned, np.full((len(unsigned), 1), 8, np.uint8))
     nibbles = qweight.view(np.uint32)[:, :, None] >> np.arange(0, 32, 4, dtype=np.uint32) & 15
     return nibbles.reshape(len(qweight), -1).T.astype(np.int8) - np.int8(8)
+
+
+def every_zero_point(model: Transformer, scheme: str = "int4:g32:asym", tokens: int = 256) -> tuple[float, float]:
+    """Perplexity with every linear layer in GPTQ's first version, read as such, and read as the second version.
+
+    The second reader takes stored zero points as they are, so that every weight is off by one step.
+    """
+    text, found = heldout_tokens(model)[:tokens], []
+    for version in (1, 2):
+        weights = dict(model.weights)
+        for name in (n for n in weights if n.endswith("_proj.weight")):
+            q = quantize(weights[name], scheme)
+            words = gptq.pack(q.codes, q.zero_point, 4)
+            groups = gptq.g_idx(q.shape[1], q.shape[1] // q.scale.shape[1])
+            weights[name] = gptq.dequantize(*words, q.scale.T, groups, 4, version=version)
+        found.append(perplexity(Transformer(model.config, weights), text).value)
+    return found[0], found[1]
