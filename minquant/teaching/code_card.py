@@ -99,7 +99,7 @@ def code_card(fmt: formats.Format, code: int, wanted: float | None = None, *, bo
     if not 0 <= code < 1 << fmt.bits:
         raise ValueError(f"{fmt.name} has the codes 0 to {(1 << fmt.bits) - 1}, not {code}")
     reading, top = Reading(fmt, code), BOXES_HEIGHT * boxes
-    drawing = Drawing(WIDTH, top + 120 + 3 * LINE_HEIGHT, _label(reading))
+    drawing = Drawing(WIDTH, top + 104 + 3 * LINE_HEIGHT, _label(reading))
     if boxes:
         bit_boxes(drawing, LEFT - 10, 8, reading)
     _words(drawing, top, reading, wanted)
@@ -151,14 +151,14 @@ def _octaves(drawing: Drawing, y: float, reading: Reading) -> None:
     fmt = reading.fmt
     caption = _caption(fmt, "with every power of two as wide as the next, without signs")
     drawing.text(LEFT - 10, y - 26, caption, size=12)
-    low, high = math.log2(fmt.smallest_subnormal), math.log2(fmt.max)
+    low, high = math.log2(fmt.smallest_subnormal), math.log2(np.abs(fmt.grid).max())
     zero = LEFT + 24  # the lowest power of two begins to the right of zero
 
     def place(value: float) -> float:
         return LEFT if value == 0 else zero + (RIGHT - zero) * (math.log2(value) - low) / (high - low)
 
     powers = _powers(fmt)
-    ticks = fmt.grid[fmt.grid >= 0] if fmt.bits <= 8 else [0.0, *powers]
+    ticks = np.abs(fmt.grid) if fmt.bits <= 8 else [0.0, *powers]
     every = -(-len(powers) // 8)
     anchor = powers.index(1.0) % every  # so that 1 is among the powers that get a label
     labels = [(place(p), _figure(p)) for p in powers[anchor::every] if zero + 20 < place(p) < RIGHT - 20]
@@ -205,8 +205,8 @@ def _mark(drawing: Drawing, y: float, x: float) -> None:
 
 
 def _powers(fmt: formats.Format) -> list[float]:
-    """Every power of two between the smallest value above zero and the largest."""
-    low, high = math.log2(fmt.smallest_subnormal), math.log2(fmt.max)
+    """Every power of two between the smallest value above zero and the largest magnitude."""
+    low, high = math.log2(fmt.smallest_subnormal), math.log2(np.abs(fmt.grid).max())
     return [2.0**e for e in range(math.ceil(low), math.floor(high) + 1)]
 
 

@@ -49,7 +49,8 @@ class Bars:
 
     def table(self) -> list[tuple[str, ...]]:
         """The numbers as words, a head first."""
-        return [("", f"Yours ({self.unit})", f"{self.other} ({self.unit})"),
+        unit = f" ({self.unit})" if self.unit else ""
+        return [("", f"Yours{unit}", f"{self.other}{unit}"),
                 *((label, _figure(mine), _figure(spec)) for label, mine, spec in self.rows)]
 
     def svg(self) -> str:
@@ -65,7 +66,7 @@ class Bars:
             for i, (value, name, colour) in enumerate(zip(pair, ("Yours", self.other), (BLUE, ORANGE), strict=True)):
                 length = max(value or 0, 0) / longest * (WIDTH - LEFT - 170)
                 drawing.rect(LEFT, top + i * BAR, length, BAR - 2, fill=colour)
-                unit = "" if value is None else f" {self.unit}"
+                unit = "" if value is None or not self.unit else f" {self.unit}"
                 drawing.text(LEFT + length + 6, top + (i + 1) * BAR - 4, f"{name}: {_figure(value)}{unit}", size=11)
         return str(drawing)
 

@@ -18,7 +18,7 @@ CAUSES = {"ties": "a tie was rounded away from zero",
           "twice": "the number was rounded to M + 7 mantissa bits first, and then again",
           "cut": "the dropped bits were cut off",
           "flushed": "a subnormal number became zero",
-          "wrapped": "the code was shortened to its field before it was limited"}
+          "wrapped": "a code too large lost its upper bits instead of being limited"}
 
 
 def spec(draw: Draw) -> dict:

@@ -132,16 +132,19 @@ def nans(spec: Spec, answers: Answers) -> None:
 
 
 def show(spec: Spec, answers: Answers) -> Bars:
-    """Four familiar numbers, as what their codes stand for."""
+    """How far four familiar numbers are from what their codes stand for."""
     import numpy as np
 
-    def value(code: int) -> float:
-        return float(np.array([code << spec["drop"] - spec["back"]], np.uint32).view(np.float32)[0])
+    def value(pattern: int) -> float:
+        return float(np.array([pattern], np.uint32).view(np.float32)[0])
 
-    got = yours(lambda: [value(code) for code in _ask(answers, list(SHOWN))]) or [None] * len(SHOWN)
-    return Bars("What the short floats stand for", "", [
-        (f"{float(np.array([bits], np.uint32).view(np.float32)[0]):.7g}", mine, value(short(spec, bits)))
-        for bits, mine in zip(SHOWN, got, strict=True)])
+    def error(bits: int, code: int) -> float:
+        return 1e6 * abs(value(code << spec["drop"] - spec["back"]) / value(bits) - 1)
+
+    got = yours(lambda: _ask(answers, list(SHOWN))) or [None] * len(SHOWN)
+    return Bars("Relative errors of four numbers", "millionths", [
+        (f"{value(bits):.7g}", None if code is None else error(bits, code), error(bits, short(spec, bits)))
+        for bits, code in zip(SHOWN, got, strict=True)])
 
 
 REFERENCE = '''
