@@ -5,9 +5,9 @@
     awq.py                  AWQ checkpoints: int32 words across the outputs, in an odd order
     compressed_tensors.py   vLLM's pack-quantized: int32 words along the inputs
     ternary.py              -1, 0 and 1, five to a byte
-    gguf.py                 the blocks of llama.cpp: Q8_0, Q4_0
+    gguf/                   llama.cpp: its blocks, from Q8_0 to the K-quants, and its file
 
-Nothing here knows what a code means, except gguf.py, where ggml's layout and its rule of rounding belong together.
+Nothing here knows what a code means, except gguf, where ggml's layout and its rule of rounding belong together.
 """
 
 from . import awq, compressed_tensors, gguf, gptq, ternary
