@@ -55,7 +55,9 @@ class ByteInspector:
         for slider in (self.row, self.column):
             slider.observe(lambda _change: self._take((self.row.value - first, self.column.value)), names="value")
         picks = widgets.HBox([self.row, self.column], layout=widgets.Layout(flex_flow="row wrap"))
-        self.box = widgets.VBox([self.choice, self._lines, picks, self._picture])
+        legend = widgets.HTML("green: scales &nbsp; purple: zero points", layout=widgets.Layout(margin="2px 0 0 16px"))
+        top = widgets.HBox([self.choice, legend], layout=widgets.Layout(flex_flow="row wrap"))
+        self.box = widgets.VBox([top, self._lines, picks, self._picture])
 
     @property
     def name(self) -> str:
@@ -80,7 +82,8 @@ class ByteInspector:
                 self.buttons[byte].layout = self._wide[(place + 1) % WORD[self.name] == 0]
                 self.buttons[byte].description = f"{data[byte]:02x}"
                 self.buttons[byte].tooltip = f"byte {byte}"
-            label = widgets.HTML(f'<div style="width:56px;text-align:right;line-height:22px">{words}</div>')
+            label = widgets.HTML(f'<div style="width:56px;text-align:right;line-height:22px">{words}</div>',
+                                 layout=widgets.Layout(margin="0 5px 0 0", height="23px"))
             lines.append(widgets.HBox([label, *(self.buttons[byte] for byte in numbers)]))
         self._lines.children = lines
         self._take(self.weight)

@@ -65,18 +65,31 @@ def _awq_in_plain_order(unsigned: np.ndarray) -> np.ndarray:
     return nibbles.reshape(len(qweight), -1).T.astype(np.int8) - np.int8(8)
 
 
-def every_zero_point(model: Transformer, scheme: str = "int4:g32:asym", tokens: int = 256) -> tuple[float, float]:
-    """Perplexity with every linear layer in GPTQ's first version, read as such, and read as the second version.
+def every_zero_point(model: Transformer, scheme: str = "int4:g32:asym", seeds: int = 3,
+                     tokens: int = 256) -> dict[str, list[float]]:
+    """Perplexities with every linear layer in GPTQ's first version: read as such, as the second version, and a control.
 
-    The second reader takes stored zero points as they are, so that every weight is off by one step.
+    "right": one value. "forgotten": the reader takes stored zero points as they are, so that every weight is one step
+    too large. "by lot": every weight is one step too large or too small, drawn for each; one value per seed.
     """
-    text, found = heldout_tokens(model)[:tokens], []
-    for version in (1, 2):
-        weights = dict(model.weights)
-        for name in (n for n in weights if n.endswith("_proj.weight")):
-            q = quantize(weights[name], scheme)
-            words = gptq.pack(q.codes, q.zero_point, 4)
-            groups = gptq.g_idx(q.shape[1], q.shape[1] // q.scale.shape[1])
-            weights[name] = gptq.dequantize(*words, q.scale.T, groups, 4, version=version)
-        found.append(perplexity(Transformer(model.config, weights), text).value)
-    return found[0], found[1]
+    text = heldout_tokens(model)[:tokens]
+    names = [name for name in model.weights if name.endswith("_proj.weight")]
+    packed = {name: _words(model.weights[name], scheme) for name in names}
+    right, forgotten = ({name: gptq.dequantize(*packed[name], 4, version=version) for name in names}
+                        for version in (1, 2))
+
+    def measured(matrices: dict[str, np.ndarray]) -> float:
+        return perplexity(Transformer(model.config, {**model.weights, **matrices}), text).value
+
+    lots = []
+    for seed in range(seeds):
+        rng = np.random.default_rng(seed)
+        lots.append(measured({name: (right[name] + (forgotten[name] - right[name]) * rng.choice(
+            (-1, 1), right[name].shape)).astype(np.float32) for name in names}))
+    return {"right": [measured(right)], "forgotten": [measured(forgotten)], "by lot": lots}
+
+
+def _words(matrix: np.ndarray, scheme: str) -> tuple[np.ndarray, ...]:
+    """qweight, qzeros, scales and g_idx of a matrix, in GPTQ's first version."""
+    q = quantize(matrix, scheme)
+    return (*gptq.pack(q.codes, q.zero_point, 4), q.scale.T, gptq.g_idx(q.shape[1], q.shape[1] // q.scale.shape[1]))

@@ -26,18 +26,19 @@ def flip_costs(rows: Sequence[dict[str, Any]], whole: float):
     ``rows``: from ``bit_flips.flips``. ``whole``: the KL that quantizing the whole matrix cost, for comparison.
     """
     figure, axes = figures.new(height=4.2)
+    places = [place + (row["kind"] == "scale") for place, row in enumerate(rows)]  # a gap between codes and scales
     for field, (name, colour, marker) in _FIELDS.items():
-        mine = [(place, row) for place, row in enumerate(rows) if field_of(row) == field]
+        mine = [(place, row) for place, row in zip(places, rows, strict=True) if field_of(row) == field]
         xs, ys = [place for place, _ in mine], [row["kl"] for _, row in mine]
         spread = [[row["kl"] - row["kl_low"] for _, row in mine], [row["kl_high"] - row["kl"] for _, row in mine]]
         axes.errorbar(xs, ys, yerr=spread, color=colour, marker=marker, markeredgecolor=svg.INK, linestyle="none",
                       ecolor=svg.INK, capsize=3, markersize=8, label=name)
     axes.axhline(whole, color=svg.INK, linestyle="--", linewidth=1.2)
-    axes.annotate("what 4 bits cost this matrix at all", (len(rows) - 0.5, whole), xytext=(0, 5),
-                  textcoords="offset points", ha="right", fontsize=11, color=svg.INK)
+    axes.annotate("what 4 bits cost this matrix at all", (places[len(rows) // 2], whole), xytext=(0, 5),
+                  textcoords="offset points", ha="center", fontsize=11, color=svg.INK)
     axes.set_yscale("log")
-    axes.set_xticks(range(len(rows)), [str(row["bit"]) for row in rows])
-    axes.set(xlabel="the bit that was flipped: of a code, then of a scale (0 is the lowest)", ylabel="KL, nats per token")
+    axes.set_xticks(places, [str(row["bit"]) for row in rows])
+    axes.set(xlabel="the bit that was flipped: on the left of a code, on the right of a scale (0 is the lowest)", ylabel="KL, nats per token")
     axes.yaxis.set_minor_locator(ticker.NullLocator())
     axes.legend(fontsize=11, frameon=False, loc="upper left", labelcolor=svg.INK)
     return figure, axes
@@ -50,6 +51,7 @@ def unpacking(rows: Sequence[dict[str, Any]]):
                                 spreads=[(row["gb_per_s_p10"], row["gb_per_s_p90"]) for row in rows])
     read = sorted(row["read_gb_per_s"] for row in rows)[len(rows) // 2]
     axes.axvline(read, color=svg.VERMILLION, linewidth=2.5)
+    axes.set_xlim(0, 1.04 * max(read, *(row["gb_per_s_p90"] for row in rows)))
     axes.annotate(f"reading alone: {read:.3g}", (read, len(rows) - 1), xytext=(-6, 0), textcoords="offset points",
                   ha="right", va="center", fontsize=11, color=svg.INK)
     return figure, axes
