@@ -177,7 +177,7 @@ Q4_K = BlockType("Q4_K", 12, SUPER, (
     ("dmin", "<f2"),         # scale of the minima
     ("scales", "u1", 12),    # scale s and minimum m of 8 sub-blocks of 32: 6 bits each, as drawn
     ("qs", "u1", 128),       # codes: 4 bits, lanes of 32
-), codes=(0, 15), writable=False)
+), codes=(0, 15))
 assert (Q4_K.nbytes, Q4_K.bits_per_weight) == (144, 4.5)
 
 # as Q4_K, with [h224 .. h32 h0] ... [h255 .. h63 h31] before the q             x = d * s * (16 h + q) - dmin * m
@@ -187,7 +187,7 @@ Q5_K = BlockType("Q5_K", 13, SUPER, (
     ("scales", "u1", 12),    # as in Q4_K
     ("qh", "u1", 32),        # fifth bits of the codes: 1 bit, lanes of 32
     ("qs", "u1", 128),       # their other bits: 4 bits, lanes of 32
-), codes=(0, 31), writable=False)
+), codes=(0, 31))
 assert (Q5_K.nbytes, Q5_K.bits_per_weight) == (176, 5.5)
 
 # [q64 q0] [q65 q1] ... [q255 q191] [h96 h64 h32 h0] ... [h255 h223 h191 h159] [s0] ... [s15] [d] [d]
@@ -196,7 +196,7 @@ Q6_K = BlockType("Q6_K", 14, SUPER, (
     ("qh", "u1", 64),        # high bits: 2 bits, lanes of 32
     ("scales", "i1", 16),    # scales s of 16 sub-blocks of 16
     ("d", "<f2"),            # scale of the scales                              x = d * s * (16 h + q - 32)
-), codes=(-32, 31), writable=False)
+), codes=(-32, 31))
 assert (Q6_K.nbytes, Q6_K.bits_per_weight) == (210, 6.5625)
 
 TYPES = {type.name: type for type in (F32, F16, BF16, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, MXFP4, NVFP4, IQ4_NL, TQ1_0, TQ2_0,

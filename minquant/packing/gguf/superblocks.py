@@ -23,9 +23,9 @@ import numpy as np
 
 from . import lanes
 from .blocks import BlockType
+from .search import choose
 
-
-
+__all__ = ["choose", "pack", "unpack", "values"]
 
 _FOUR, _SIX = np.uint8(4), np.uint8(6)  # shifts
 _LOW_4, _LOW_6 = np.uint8(15), np.uint8(63)  # masks
