@@ -5,6 +5,7 @@
     one_weight.py      the weight of the tiny model that is followed through the course
     bits.py            bits as labelled boxes
     format_stepper.py  the format stepper of lesson 01
+    number_grid.py     a grid of codes behind sliders, for lesson 03;  grid_figures.py: its plots
     code_card.py       one code worked out, on number lines;  bit_clicker.py: its bits as buttons, for lesson 02
     byte_inspector.py  bytes as buttons, for lesson 05: byte_layouts.py asks the package what they hold, byte_card.py draws
     header_walker.py   a GGUF file, field after field;  packing_pictures.py, packing_figures.py: drawings and plots of 05
@@ -25,9 +26,9 @@ from importlib import import_module as _import_module
 _NAMES = {"explore": "widgets", "show_still": "widgets", "predict": "predictions", "recall": "predictions",
           "compare": "predictions", "stepper": "format_stepper", "format_card": "format_stepper",
           "click_bits": "bit_clicker", "inspect_bytes": "byte_inspector", "walk_header": "header_walker",
-          "quiz": "quizzes", "with_spread": "sentences", "decode_line": "sentences",
+          "explore_grid": "number_grid", "quiz": "quizzes", "with_spread": "sentences", "decode_line": "sentences",
           "machine_lines": "sentences"}
-_MODULES = ("bits", "exercises", "figures", "format_figures", "ledger", "one_weight", "packing_figures",
+_MODULES = ("bits", "exercises", "figures", "format_figures", "grid_figures", "ledger", "one_weight", "packing_figures",
             "packing_pictures", "pictures", "predictions", "quizzes", "sentences", "svg", "widgets")
 
 __all__ = [*_NAMES, *_MODULES]
