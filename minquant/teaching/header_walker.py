@@ -39,9 +39,10 @@ def header_card(data: bytes, spans: Sequence[Any], number: int) -> str:
     drawing.text(WIDTH - 14, 20, f"the whole file, {len(data)} bytes: header blue, weights green, padding grey", size=12,
                  anchor="end", opacity=0.85)
     _ribbon(drawing, data, spans, span)
-    last = -(-len(data) // PER_LINE) - LINES
-    first = max(0, min(span.start // PER_LINE - 2, last))
-    for line in range(first, min(first + LINES, last + LINES)):
+    count, top, bottom = -(-len(data) // PER_LINE), span.start // PER_LINE, (span.stop - 1) // PER_LINE
+    above = min(2, max(0, LINES - 1 - bottom + top))  # lines before the span, as long as all of it can be seen
+    first = max(0, min(top - above, count - LINES))
+    for line in range(first, min(first + LINES, count)):
         _line(drawing, 62 + 21 * (line - first), data, line * PER_LINE, span)
     drawing.text(8, 300, span.name, bold=True, size=14)
     drawing.text(WIDTH - 14, 300, f"value: {textwrap.shorten(value, 48)}" if value else "", anchor="end", mono=True)
