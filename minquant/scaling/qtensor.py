@@ -64,6 +64,7 @@ class QTensor:
         codes = self.codes
         values = codes.astype(np.float32) if self.scheme.is_integer else self.scheme.format.decode(codes)
         if self.scale is not None:
+            values = np.ascontiguousarray(values)  # codes may be a transposed view; blocks() must not copy
             blocks = self.scheme.blocks(values)
             if self.zero_point is not None:
                 blocks -= self.zero_point.reshape(-1, 1).astype(np.float32)

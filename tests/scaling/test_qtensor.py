@@ -63,6 +63,14 @@ def test_types_and_shapes():
     assert quantize(X, "fp8_e4m3:tensor").codes.dtype == np.uint8 and quantize(X, "fp16").codes.dtype == np.uint16
 
 
+@pytest.mark.parametrize("scheme", ["int4:g32:asym", "fp4_e2m1:g32", "nvfp4"])
+def test_codes_may_lie_in_memory_in_any_order(scheme):
+    q = quantize(X, scheme)
+    view = QTensor(np.asfortranarray(q.codes), q.scale, q.zero_point, q.scheme, q.extra)
+    np.testing.assert_array_equal(view.dequantize(), q.dequantize())
+    assert all(np.array_equal(part, q.pack()[name]) for name, part in view.pack().items())
+
+
 def test_ternary_packs_five_to_a_byte():
     q = quantize(X, "ternary:channel:absmean")
     np.testing.assert_array_equal(packing.ternary.unpack(q.pack()["codes"], X.size), q.codes.reshape(-1))
