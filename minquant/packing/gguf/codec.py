@@ -3,8 +3,8 @@
 Each family of types is a file with four functions, and everything is made of them:
 
     choose(x)       numbers -> parts: scales and codes, one byte or more for each
-    pack(parts)     parts   -> the bytes of blocks
-    unpack(blocks)  bytes   -> parts
+    pack(parts)     parts   -> blocks
+    unpack(blocks)  blocks  -> parts
     values(parts)   parts   -> numbers
 
 Blocks are worked on in chunks whose float32 values fit a core's cache.
@@ -37,10 +37,10 @@ def quantize(x: np.ndarray, type: str) -> np.ndarray:
     Raises ValueError for an unknown type, one that is only read, columns that are not whole blocks, NaN or infinity.
     """
     block, family, rows, shape = _prepare(x, type)
-    raw = np.empty((len(rows), block.nbytes), np.uint8)
-    for part in _chunks(len(rows), block):
-        raw[part] = _as_bytes(family.pack(family.choose(rows[part], block), block), block)
-    return raw.reshape(*shape[:-1], shape[-1] // block.elements * block.nbytes)
+    blocks = np.empty(len(rows), block.struct)
+    for chunk in _chunks(len(rows), block):
+        family.pack(family.choose(rows[chunk], block), block, out=blocks[chunk])
+    return _as_bytes(blocks, (*shape[:-1], shape[-1] // block.elements))
 
 
 def dequantize(raw: np.ndarray, type: str) -> np.ndarray:
@@ -48,8 +48,8 @@ def dequantize(raw: np.ndarray, type: str) -> np.ndarray:
     block, blocks, shape = _blocks(raw, type)
     family = _FAMILY[type]
     x = np.empty((len(blocks), block.elements), np.float32)
-    for part in _chunks(len(blocks), block):
-        x[part] = family.values(family.unpack(blocks[part], block), block)
+    for chunk in _chunks(len(blocks), block):
+        family.values(family.unpack(blocks[chunk], block), block, out=x[chunk])
     return x.reshape(*shape[:-1], shape[-1] * block.elements)
 
 
@@ -98,10 +98,10 @@ def pack_blocks(*parts_and_type) -> np.ndarray:
                              f"{(*lead, *template.shape[1:])}, got scales {part.shape}")
     count = int(np.prod(lead))
     flat = [np.ascontiguousarray(p).reshape(count, *t.shape[1:]) for p, t in zip(parts, templates, strict=True)]
-    raw = np.empty((count, block.nbytes), np.uint8)
+    blocks = np.empty(count, block.struct)
     for chunk in _chunks(count, block):
-        raw[chunk] = _as_bytes(_FAMILY[type].pack(tuple(part[chunk] for part in flat), block), block)
-    return raw.reshape(*lead[:-1], lead[-1] * block.nbytes)
+        _FAMILY[type].pack(tuple(part[chunk] for part in flat), block, out=blocks[chunk])
+    return _as_bytes(blocks, lead)
 
 
 def unpack_blocks(raw: np.ndarray, type: str) -> tuple[np.ndarray, ...]:
@@ -155,8 +155,9 @@ def _no_parts(block: BlockType) -> tuple[np.ndarray, ...]:
     return _FAMILY[block.name].unpack(np.empty(0, block.struct), block)
 
 
-def _as_bytes(blocks: np.ndarray, block: BlockType) -> np.ndarray:
-    return blocks.view(np.uint8).reshape(len(blocks), block.nbytes)
+def _as_bytes(blocks: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """uint8 (rows..., bytes) of blocks (n,) that lie in this shape (rows..., blocks)."""
+    return blocks.view(np.uint8).reshape(*shape[:-1], shape[-1] * blocks.dtype.itemsize)
 
 
 def _chunks(count: int, block: BlockType):

@@ -19,11 +19,9 @@ def choose(x: np.ndarray, type: BlockType) -> tuple[np.ndarray]:
     return (half(x) if type.name == "F16" else x,)
 
 
-def pack(parts: tuple[np.ndarray, ...], type: BlockType) -> np.ndarray:
-    """Blocks (n,), a structured array, of what ``choose`` gives."""
-    blocks = np.empty(len(parts[0]), type.struct)
-    blocks["x"] = parts[0][:, 0]
-    return blocks
+def pack(parts: tuple[np.ndarray, ...], type: BlockType, out: np.ndarray) -> None:
+    """Writes what ``choose`` gives into blocks (n,), a structured array."""
+    out["x"] = parts[0][:, 0]
 
 
 def unpack(blocks: np.ndarray, type: BlockType) -> tuple[np.ndarray]:
@@ -31,8 +29,9 @@ def unpack(blocks: np.ndarray, type: BlockType) -> tuple[np.ndarray]:
     return (blocks["x"].astype(blocks["x"].dtype.newbyteorder("="))[:, None],)
 
 
-def values(parts: tuple[np.ndarray, ...], type: BlockType) -> np.ndarray:
-    """float32 (n, 1)."""
+def values(parts: tuple[np.ndarray, ...], type: BlockType, out: np.ndarray) -> None:
+    """Writes the numbers as float32 (n, 1)."""
     if type.name == "BF16":
-        return (parts[0].astype(np.uint32) << np.uint32(16)).view(np.float32)
-    return parts[0].astype(np.float32)
+        np.left_shift(parts[0], np.uint32(16), out=out.view(np.uint32))
+    else:
+        np.copyto(out, parts[0])

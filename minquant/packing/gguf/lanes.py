@@ -6,6 +6,9 @@
     2 bits, lanes of 32, byte j:   code j + 96 | code j + 64 | code j + 32 | code j
 
 Then the next ``width`` bytes follow with the next codes. Lanes of 1 are codes one after the other.
+
+(Masks and shifts are applied to whole arrays, also where a lane needs only a part: NumPy is quick on one long row and
+slow on many short ones.)
 """
 
 from __future__ import annotations
@@ -15,19 +18,18 @@ import numpy as np
 
 def split(raw: np.ndarray, bits: int, width: int) -> np.ndarray:
     """Codes of the bytes of blocks: uint8 (n, bytes) -> uint8 (n, bytes * 8 / bits), 0 .. 2**bits - 1."""
-    groups = raw.reshape(len(raw), raw.shape[1] // width, width)
+    groups = np.ascontiguousarray(raw).reshape(len(raw), raw.shape[1] // width, width)
     codes = np.empty((*groups.shape[:2], 8 // bits, width), np.uint8)
     for lane in range(8 // bits):
-        np.right_shift(groups, np.uint8(bits * lane), out=codes[:, :, lane])
-    codes &= np.uint8(2**bits - 1)
+        codes[:, :, lane] = groups >> np.uint8(bits * lane) & np.uint8(2**bits - 1)
     return codes.reshape(len(raw), raw.shape[1] * 8 // bits)
 
 
 def merge(codes: np.ndarray, bits: int, width: int) -> np.ndarray:
     """Bytes of codes: the way back. Bits of a code above ``bits`` are dropped."""
-    groups = codes.shape[1] * bits // 8 // width
-    lanes = (codes & np.uint8(2**bits - 1)).reshape(len(codes), groups, 8 // bits, width)
-    raw = lanes[:, :, 0].copy()
+    codes = codes & np.uint8(2**bits - 1)
+    shape = (len(codes), codes.shape[1] * bits // 8 // width, 8 // bits, width)
+    raw = codes.reshape(shape)[:, :, 0]
     for lane in range(1, 8 // bits):
-        raw |= lanes[:, :, lane] << np.uint8(bits * lane)
-    return raw.reshape(len(codes), groups * width)
+        raw = raw | (codes * np.uint8(2 ** (bits * lane))).reshape(shape)[:, :, lane]  # NumPy is slow at <<
+    return raw.reshape(len(codes), codes.shape[1] * bits // 8)

@@ -16,9 +16,9 @@ which does the same in NumPy. Where these two, or two builds of ggml, differ:
 
 - A compiler that fuses ``x * (1/d) + 8.5`` into one operation rounds once where the C text, the package and we round
   twice: rare ties differ.
-- A block of zeros that starts with -0.0: Q4_0's scale is -0.0 or 0.0; the package looks at the first zero's sign, C does
-  not. We follow the package. Where the least value of a Q4_1 block is a zero and zeros of both signs are in it, C stores
-  the first one's sign, as we do; in the package it depends on the machine.
+- A block of zeros that starts with -0.0: the scale of Q4_0 is -0.0 in C, 0.0 in the package, as here.
+- Zeros of both signs in a Q4_1 block whose least value is zero: C stores the first one's sign as m, as we do; in the
+  package the signs of m and of a zero scale depend on the machine. (Decoded values differ by the sign of a zero at most.)
 
 We differ from both at the ends of float, on purpose: where a scale or minimum is beyond float16 they write infinity, we
 65504; where d is so small that 1/d is infinite their codes are undefined, ours are 0.
@@ -62,6 +62,7 @@ def _choose_above_minimum(x: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarr
     low[zero] = x[zero, x[zero].argmin(axis=1)]  # of 0.0 and -0.0 the first
     with np.errstate(over="ignore"):
         d = np.minimum(high - low, _LARGEST) / np.float32(top)
+        d += np.float32(0)  # never -0.0
         shifted = x - low[:, None]
     shifted *= inverse(d)[:, None]
     shifted += np.float32(0.5)
@@ -69,21 +70,19 @@ def _choose_above_minimum(x: np.ndarray, top: int) -> tuple[np.ndarray, np.ndarr
     return half(d), half(low), shifted.astype(np.uint8)
 
 
-def pack(parts: tuple[np.ndarray, ...], type: BlockType) -> np.ndarray:
-    """Blocks (n,), a structured array, of what ``choose`` gives."""
+def pack(parts: tuple[np.ndarray, ...], type: BlockType, out: np.ndarray) -> None:
+    """Writes what ``choose`` gives into blocks (n,), a structured array."""
     *scales, codes = parts
-    blocks = np.empty(len(codes), type.struct)
     for name, scale in zip(("d", "m"), scales, strict=False):
-        blocks[name] = scale
+        out[name] = scale
     if type.name == "Q8_0":
-        blocks["qs"] = codes
-        return blocks
+        out["qs"] = codes
+        return
     if codes.dtype == np.int8:
         codes = (codes - np.int8(type.codes[0])).view(np.uint8)
-    blocks["qs"] = lanes.merge(codes, 4, 16)
+    out["qs"] = lanes.merge(codes, 4, 16)
     if "qh" in type.struct.names:
-        blocks["qh"] = lanes.merge(codes >> np.uint8(4), 1, 1)
-    return blocks
+        out["qh"] = lanes.merge(codes >> np.uint8(4), 1, 1)
 
 
 def unpack(blocks: np.ndarray, type: BlockType) -> tuple[np.ndarray, ...]:
@@ -100,11 +99,10 @@ def unpack(blocks: np.ndarray, type: BlockType) -> tuple[np.ndarray, ...]:
     return *scales, codes
 
 
-def values(parts: tuple[np.ndarray, ...], type: BlockType) -> np.ndarray:
-    """float32 (n, 32) of what ``unpack`` gives."""
+def values(parts: tuple[np.ndarray, ...], type: BlockType, out: np.ndarray) -> None:
+    """Writes the numbers that ``unpack``'s parts stand for: float32 (n, 32)."""
     *scales, codes = parts
-    x = codes.astype(np.float32)
-    x *= scales[0].astype(np.float32)[:, None]
+    np.copyto(out, codes)
+    out *= scales[0].astype(np.float32)[:, None]
     if len(scales) == 2:
-        x += scales[1].astype(np.float32)[:, None]
-    return x
+        out += scales[1].astype(np.float32)[:, None]

@@ -57,13 +57,10 @@ def choose(x: np.ndarray, type: BlockType) -> tuple[np.ndarray, np.ndarray]:
     return e, codes
 
 
-def pack(parts: tuple[np.ndarray, ...], type: BlockType) -> np.ndarray:
-    """Blocks (n,), a structured array, of scales and codes."""
-    scale, codes = parts
-    blocks = np.empty(len(codes), type.struct)
-    blocks[type.struct.names[0]] = scale
-    blocks["qs"] = lanes.merge(codes, 4, _lane(type))
-    return blocks
+def pack(parts: tuple[np.ndarray, ...], type: BlockType, out: np.ndarray) -> None:
+    """Writes scales and codes into blocks (n,), a structured array."""
+    out[type.struct.names[0]], codes = parts
+    out["qs"] = lanes.merge(codes, 4, _lane(type))
 
 
 def unpack(blocks: np.ndarray, type: BlockType) -> tuple[np.ndarray, np.ndarray]:
@@ -71,15 +68,17 @@ def unpack(blocks: np.ndarray, type: BlockType) -> tuple[np.ndarray, np.ndarray]
     return blocks[type.struct.names[0]].copy(), lanes.split(blocks["qs"], 4, _lane(type))
 
 
-def values(parts: tuple[np.ndarray, ...], type: BlockType) -> np.ndarray:
-    """float32 (n, elements) of scales and codes."""
+def values(parts: tuple[np.ndarray, ...], type: BlockType, out: np.ndarray) -> None:
+    """Writes the numbers that scales and codes stand for: float32 (n, elements)."""
     scale, codes = parts
-    if type.name == "IQ4_NL":
-        return IQ4_LEVELS[codes] * scale.astype(np.float32)[:, None]
-    if type.name == "MXFP4":
-        with np.errstate(over="ignore"):  # e = 254 and 255 are beyond float32
-            return E2M1[codes] * _step(scale)[:, None]
-    return E2M1[codes] * np.repeat(_E4M3_HALVED[scale], 16, axis=1)
+    match type.name:
+        case "IQ4_NL":
+            np.multiply(IQ4_LEVELS[codes], scale.astype(np.float32)[:, None], out=out)
+        case "MXFP4":
+            with np.errstate(over="ignore"):  # e = 254 and 255 are beyond float32
+                np.multiply(E2M1[codes], _step(scale)[:, None], out=out)
+        case "NVFP4":
+            np.multiply(E2M1[codes], np.repeat(_E4M3_HALVED[scale], 16, axis=1), out=out)
 
 
 def _lane(type: BlockType) -> int:

@@ -31,31 +31,29 @@ _FOUR, _SIX = np.uint8(4), np.uint8(6)  # shifts
 _LOW_4, _LOW_6 = np.uint8(15), np.uint8(63)  # masks
 
 
-def pack(parts: tuple[np.ndarray, ...], type: BlockType) -> np.ndarray:
-    """Super-blocks (n,), a structured array, of parts."""
+def pack(parts: tuple[np.ndarray, ...], type: BlockType, out: np.ndarray) -> None:
+    """Writes parts into super-blocks (n,), a structured array."""
     *scales, codes = parts
-    blocks = np.empty(len(codes), type.struct)
-    blocks["d"] = scales[0]
+    out["d"] = scales[0]
     if "dmin" in type.struct.names:
-        blocks["dmin"] = scales[1]
+        out["dmin"] = scales[1]
     codes = (codes.view(np.int8) - np.int8(type.codes[0])).view(np.uint8)
     match type.name:
         case "Q2_K":
-            blocks["scales"] = lanes.merge(np.concatenate(scales[2:], axis=1), 4, 16)
-            blocks["qs"] = lanes.merge(codes, 2, 32)
+            out["scales"] = lanes.merge(np.concatenate(scales[2:], axis=1), 4, 16)
+            out["qs"] = lanes.merge(codes, 2, 32)
         case "Q3_K":
             raised = (scales[1] + np.int8(32)).view(np.uint8)
-            blocks["scales"] = np.concatenate([lanes.merge(raised, 4, 8), lanes.merge(raised >> _FOUR, 2, 4)], axis=1)
-            blocks["qs"], blocks["hmask"] = lanes.merge(codes, 2, 32), lanes.merge(codes >> np.uint8(2), 1, 32)
+            out["scales"] = np.concatenate([lanes.merge(raised, 4, 8), lanes.merge(raised >> _FOUR, 2, 4)], axis=1)
+            out["qs"], out["hmask"] = lanes.merge(codes, 2, 32), lanes.merge(codes >> np.uint8(2), 1, 32)
         case "Q4_K" | "Q5_K":
-            blocks["scales"] = _merge_6_bits(*scales[2:])
-            blocks["qs"] = lanes.merge(codes, 4, 32)
+            out["scales"] = _merge_6_bits(*scales[2:])
+            out["qs"] = lanes.merge(codes, 4, 32)
             if type.name == "Q5_K":
-                blocks["qh"] = lanes.merge(codes >> _FOUR, 1, 32)
+                out["qh"] = lanes.merge(codes >> _FOUR, 1, 32)
         case "Q6_K":
-            blocks["scales"] = scales[1]
-            blocks["ql"], blocks["qh"] = lanes.merge(codes, 4, 64), lanes.merge(codes >> _FOUR, 2, 32)
-    return blocks
+            out["scales"] = scales[1]
+            out["ql"], out["qh"] = lanes.merge(codes, 4, 64), lanes.merge(codes >> _FOUR, 2, 32)
 
 
 def unpack(blocks: np.ndarray, type: BlockType) -> tuple[np.ndarray, ...]:
@@ -82,22 +80,16 @@ def unpack(blocks: np.ndarray, type: BlockType) -> tuple[np.ndarray, ...]:
     return *(blocks[name].astype(np.float16) for name in ("d", "dmin") if name in type.struct.names), *scales, codes
 
 
-def values(parts: tuple[np.ndarray, ...], type: BlockType) -> np.ndarray:
-    """float32 (n, 256) of parts."""
-    *scales, codes = (part.astype(np.float32) for part in parts)
-    if len(scales) == 2:
-        d, s = scales
-        x = _by_sub_block(codes, s) * (d[:, None] * s)[..., None]
-    else:
-        d, dmin, s, m = scales
-        x = _by_sub_block(codes, s) * (d[:, None] * s)[..., None]
-        x -= (dmin[:, None] * m)[..., None]
-    return x.reshape(codes.shape)
-
-
-def _by_sub_block(codes: np.ndarray, scales: np.ndarray) -> np.ndarray:
-    """(n, 256) -> (n, k, 256 / k)."""
-    return codes.reshape(*scales.shape, codes.shape[1] // scales.shape[1])
+def values(parts: tuple[np.ndarray, ...], type: BlockType, out: np.ndarray) -> None:
+    """Writes the numbers that parts stand for: float32 (n, 256)."""
+    *scales, codes = parts
+    np.copyto(out, codes)
+    d, *dmin = (unit.astype(np.float32)[:, None] for unit in scales[: len(scales) // 2])
+    s, *m = (multiples.astype(np.float32) for multiples in scales[len(scales) // 2 :])
+    by_sub_block = out.reshape(*s.shape, 256 // s.shape[1])
+    by_sub_block *= (d * s)[..., None]
+    if dmin:
+        by_sub_block -= (dmin[0] * m[0])[..., None]
 
 
 def _merge_6_bits(scales: np.ndarray, mins: np.ndarray) -> np.ndarray:

@@ -33,15 +33,13 @@ def choose(x: np.ndarray, type: BlockType) -> tuple[np.ndarray, np.ndarray]:
     return half(d), round_away(x * inverse(d)[:, None]).astype(np.int8)
 
 
-def pack(parts: tuple[np.ndarray, ...], type: BlockType) -> np.ndarray:
-    """Blocks (n,), a structured array, of what ``choose`` gives."""
-    d, codes = parts
+def pack(parts: tuple[np.ndarray, ...], type: BlockType, out: np.ndarray) -> None:
+    """Writes what ``choose`` gives into blocks (n,), a structured array."""
+    out["d"], codes = parts
     digits = (codes + np.int8(1)).view(np.uint8)
-    blocks = np.empty(len(codes), type.struct)
-    blocks["d"] = d
     if type.name == "TQ2_0":
-        blocks["qs"] = lanes.merge(digits, 2, 32)
-        return blocks
+        out["qs"] = lanes.merge(digits, 2, 32)
+        return
     raw = np.empty((len(codes), 52), np.uint8)
     for start, stop, count, first, last in _RUNS:
         number = np.zeros((len(codes), last - first), np.uint16)
@@ -49,8 +47,7 @@ def pack(parts: tuple[np.ndarray, ...], type: BlockType) -> np.ndarray:
             number = number * np.uint16(3) + digit
         number *= np.uint16(3 ** (5 - count))
         raw[:, first:last] = (number * np.uint16(256) + np.uint16(242)) // np.uint16(243)
-    blocks["qs"], blocks["qh"] = raw[:, :48], raw[:, 48:]
-    return blocks
+    out["qs"], out["qh"] = raw[:, :48], raw[:, 48:]
 
 
 def unpack(blocks: np.ndarray, type: BlockType) -> tuple[np.ndarray, np.ndarray]:
@@ -69,7 +66,8 @@ def unpack(blocks: np.ndarray, type: BlockType) -> tuple[np.ndarray, np.ndarray]
     return blocks["d"].astype(np.float16), digits.view(np.int8) - np.int8(1)
 
 
-def values(parts: tuple[np.ndarray, ...], type: BlockType) -> np.ndarray:
-    """float32 (n, 256) of what ``unpack`` gives."""
+def values(parts: tuple[np.ndarray, ...], type: BlockType, out: np.ndarray) -> None:
+    """Writes the numbers that ``unpack``'s parts stand for: float32 (n, 256)."""
     d, codes = parts
-    return codes.astype(np.float32) * d.astype(np.float32)[:, None]
+    np.copyto(out, codes)
+    out *= d.astype(np.float32)[:, None]
