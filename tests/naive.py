@@ -216,6 +216,125 @@ def q4_0_block(x) -> bytes:
     return struct.pack("<e", float(d)) + bytes(codes[j] | codes[j + 16] << 4 for j in range(16))
 
 
+# ---- GGUF super-blocks: one weight, one guess of a scale at a time, in float32 --------------------------------------
+
+
+def _total(terms) -> np.float32:
+    """Sum in float32, in order."""
+    total = np.float32(0)
+    for term in terms:
+        total = total + term
+    return total
+
+
+def _clipped(value, low: int, high: int) -> int:
+    return int(min(max(np.rint(value), low), high))
+
+
+def _line(x, top: int, first: float, guesses: int):
+    """Scale, minimum and codes of one sub-block, as ggml's make_qkx2_quants finds them with Q4_K's weights."""
+    f = np.float32
+    rms = np.sqrt(_total(v * v for v in x) / f(32))
+    w = [rms + abs(v) for v in x]
+    low, high = min(min(x), f(0)), max(x)
+    if low == high:
+        return f(0), low, [0] * len(x)
+    sum_w, sum_wx = _total(w), _total(a * v for a, v in zip(w, x, strict=True))
+
+    def error(codes, scale, low):
+        off = [scale * f(c) + low - v for v, c in zip(x, codes, strict=True)]
+        return _total(a * (o * o) for a, o in zip(w, off, strict=True))
+
+    guess = f(top) / (high - low)
+    best = [_clipped(guess * (v - low), 0, top) for v in x]
+    scale = f(1) / guess
+    best_error = error(best, scale, low)
+    for i in range(guesses + 1):
+        guess = (f(first) + f(0.1) * f(i) + f(top)) / (high - low)
+        codes = [_clipped(guess * (v - low), 0, top) for v in x]
+        c1 = _total(a * f(c) for a, c in zip(w, codes, strict=True))
+        c2 = _total(a * f(c) * f(c) for a, c in zip(w, codes, strict=True))
+        cx = _total(a * f(c) * v for a, c, v in zip(w, codes, x, strict=True))
+        determinant = sum_w * c2 - c1 * c1
+        if not determinant > 0:
+            continue
+        new_scale, new_low = (sum_w * cx - sum_wx * c1) / determinant, (c2 * sum_wx - c1 * cx) / determinant
+        if new_low > 0:
+            new_scale, new_low = cx / c2, f(0)
+        new_error = error(codes, new_scale, new_low)
+        if new_error < best_error:
+            best_error, best, scale, low = new_error, codes, new_scale, new_low
+    return scale, low, best
+
+
+def q4_k_block(x) -> bytes:
+    """The 144 bytes of a Q4_K super-block, as ggml's quantize_row_q4_K_ref makes them."""
+    x = [np.float32(v) for v in x]
+    parts = [x[i : i + 32] for i in range(0, 256, 32)]
+    lines = [_line(part, 15, -1.0, 20) for part in parts]
+    units, multiples = [], []
+    for values in ([scale for scale, _, _ in lines], [-low for _, low, _ in lines]):
+        largest = max(np.float32(0), *values)
+        inverse = np.float32(63) / largest if largest > 0 else np.float32(0)
+        units.append(np.float16(largest / np.float32(63)))
+        multiples.append([_clipped(inverse * value, 0, 63) for value in values])
+    codes = []
+    for part, (_, _, found), s, m in zip(parts, lines, *multiples, strict=True):
+        d, shift = np.float32(units[0]) * np.float32(s), np.float32(units[1]) * np.float32(m)
+        codes += [_clipped((v + shift) / d, 0, 15) for v in part] if d else found
+    packed = [0] * 12
+    for i, (s, m) in enumerate(zip(*multiples, strict=True)):
+        if i < 4:
+            packed[i], packed[i + 4] = packed[i] | s, packed[i + 4] | m
+        else:
+            packed[i + 4] = s % 16 | m % 16 << 4
+            packed[i - 4] |= s // 16 << 6
+            packed[i] |= m // 16 << 6
+    nibbles = [codes[j + k] | codes[j + k + 32] << 4 for j in range(0, 256, 64) for k in range(32)]
+    return struct.pack("<2e140B", *(float(unit) for unit in units), *packed, *nibbles)
+
+
+def _slope(x):
+    """Scale and codes of one sub-block of 16, as ggml's make_qx_quants finds them with weights x * x."""
+    f = np.float32
+    largest = f(0)
+    for v in x:
+        if abs(v) > abs(largest):
+            largest = v
+    if abs(largest) < f(1e-15):
+        return f(0), [-32] * 16
+    scale = gain = best = None
+    for i in [0, *range(-9, 0), *range(1, 10)]:
+        guess = -(f(32) + f(0.1) * f(i)) / largest
+        codes = [_clipped(guess * v, -32, 31) for v in x]
+        along = _total(v * v * v * f(c) for v, c in zip(x, codes, strict=True))
+        square = _total(v * v * f(c) * f(c) for v, c in zip(x, codes, strict=True))
+        if gain is None or square > 0 and along * along > gain * square:
+            scale, best = along / square, codes
+            gain = scale * along
+    return scale, best
+
+
+def q6_k_block(x) -> bytes:
+    """The 210 bytes of a Q6_K super-block, as ggml's quantize_row_q6_K_ref makes them."""
+    x = [np.float32(v) for v in x]
+    parts = [x[i : i + 16] for i in range(0, 256, 16)]
+    slopes = [_slope(part) for part in parts]
+    largest = max((scale for scale, _ in slopes), key=abs)
+    if abs(largest) < np.float32(1e-15):
+        return bytes(210)
+    inverse = np.float32(-128) / largest
+    unit = np.float16(np.float32(1) / inverse)
+    scales, codes = [], []
+    for part, (scale, found) in zip(parts, slopes, strict=True):
+        scales.append(_clipped(inverse * scale, -128, 127))
+        d = np.float32(unit) * np.float32(scales[-1])
+        codes += [32 + _clipped(v / d, -32, 31) if d else 32 + c for v, c in zip(part, found, strict=True)]
+    low = [codes[j + k] % 16 | codes[j + k + 64] % 16 << 4 for j in (0, 128) for k in range(64)]
+    high = [sum(codes[j + k + 32 * i] // 16 << 2 * i for i in range(4)) for j in (0, 128) for k in range(32)]
+    return struct.pack("<192B16be", *low, *high, *scales, float(unit))
+
+
 # ---- model: the forward pass, one token, one head, one number at a time (float64) ----------------------------------
 
 
