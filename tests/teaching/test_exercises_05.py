@@ -57,26 +57,45 @@ def test_one_variant_of_four_bits_is_q4_0():
 def test_words_by_writing_their_bits_down(key):
     spec = source.exercise("05.3").drawn(key)
     codes = np.random.default_rng(3).integers(0, 1 << spec["bits"], (3, 13))
-    text = ""
+    text, usable = "", 32 - spec["check"]
     for row in codes:
         digits = [f"{c:0{spec['bits']}b}" for c in row]
         text += "".join(d[::-1] if spec["low"] else d for d in digits)
-        text += "0" * (-len(text) % 32 if spec["aligned"] else 0)
-    text += "0" * (-len(text) % 32)
-    pieces = [text[i:i + 32] for i in range(0, len(text), 32)]
-    whole = np.array([int(p[::-1] if spec["low"] else p, 2) for p in pieces], np.uint32)
-    assert words.pack(spec, codes.tolist()) == whole.view(np.int32).tolist()
-    if spec["low"] and not spec["aligned"]:  # then it is the dense layout of the package
-        dense = packing.pack_bits(codes.astype(np.uint8), spec["bits"])
-        assert whole.view(np.uint8)[:len(dense)].tolist() == dense.tolist()
+        text += "0" * (-len(text) % usable if spec["aligned"] else 0)
+    text += "0" * (-len(text) % usable)
+    pieces = [text[i:i + usable] for i in range(0, len(text), usable)]
+    want = [int(p[::-1] if spec["low"] else p, 2) for p in pieces]
+    got = np.array(words.pack(spec, codes.tolist()), np.int32).view(np.uint32)
+    assert (got >> spec["check"]).tolist() == want
+    assert [int(w) & (1 << spec["check"]) - 1 for w in got] == [(w.bit_count() + 1) % (1 << spec["check"]) for w in want]
+
+
+def test_without_check_bits_words_would_be_the_dense_layout():
+    codes = np.random.default_rng(4).integers(0, 8, (1, 32))
+    spec = {"bits": 3, "low": True, "aligned": False, "check": 0, "usable": 32}
+    got = np.array(words.pack(spec, codes.tolist()), np.int32)
+    assert got.tobytes() == packing.pack_bits(codes.astype(np.uint8), 3).tobytes()
 
 
 @EVERY_KEY
-@pytest.mark.parametrize("negative", [False, True])
-def test_words_have_the_signs_that_a_check_wants(key, negative):
+def test_words_have_the_signs_that_a_check_wants(key):
     spec = source.exercise("05.3").drawn(key)
-    found = words.pack(spec, words.codes_of(spec, 1, 32, negative))
-    assert len(found) == spec["bits"] and all((word < 0) == negative for word in found)
+    assert all(word >= 0 for word in words.pack(spec, words.codes_of(spec, 1, 24, False)))
+    found = words.pack(spec, words.codes_of(spec, 1, 24, True))
+    assert len(found) > 2 and all(word < 0 for word in found[:-1])
+
+
+@EVERY_KEY
+def test_no_variant_is_a_function_of_the_package(key):
+    """What the package packs already earns nothing here."""
+    rules = source.exercise("05.2").drawn(key)
+    codes = np.random.default_rng(6).integers(-8, 8, 2 * rules["block"], np.int8)
+    ours = bytes(int4.pack(rules, codes.tolist()))
+    assert ours != packing.pack_bits(codes, 4).tobytes()
+    assert ours != packing.compressed_tensors.pack(codes[None], 4).tobytes()[:len(ours)]
+    trits = np.random.default_rng(7).integers(-1, 2, 35, np.int8)
+    spec = source.exercise("05.5").drawn(key)
+    assert bytes(ternary.pack(spec, trits.tolist())) != packing.ternary.pack(trits).tobytes()
 
 
 @EVERY_KEY

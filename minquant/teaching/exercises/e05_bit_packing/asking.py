@@ -20,7 +20,16 @@ def ask(answers: Answers, shown: str, name: str, *args: Any) -> Any:
     try:
         return answers.call(name, *args)
     except Miss as miss:
-        raise Miss(miss.what.replace(written(name, args), shown), miss.why, miss.advice) from None
+        raise _shorter(miss, shown, written(name, args)) from None
+
+
+def _shorter(miss: Miss, shown: str, call: str) -> Miss:
+    """The same miss with a call that fits a line, and advice that can be followed without its arguments."""
+    what = miss.what.replace(call, shown)
+    if " raised " not in what:
+        return Miss(what, miss.why, miss.advice)
+    return Miss(what, miss.why, "call it with the example of the text in a new cell; the last lines of the traceback say "
+                                "where it stopped")
 
 
 def ask_whole(answers: Answers, shown: str, name: str, *args: Any) -> np.ndarray:
@@ -45,7 +54,7 @@ def refusal(answers: Answers, shown: str, name: str, *args: Any) -> str | None:
     except Miss as miss:
         if raised := re.search(r" raised (\w+): ", miss.what):
             return raised[1]
-        raise Miss(miss.what.replace(written(name, args), shown), miss.why, miss.advice) from None
+        raise _shorter(miss, shown, written(name, args)) from None
     return None
 
 

@@ -37,7 +37,10 @@ def spec(draw: Draw) -> dict:
              "shape": f"the number of axes ({widths['axes']} byte(s)), 1 to {MOST_AXES}, then each length "
                       f"({widths['size']} bytes)",
              "offset": f"the offset ({widths['offset']} bytes): where its elements begin, counted from the data's start"}
+    raw, found = build(drawn, EXAMPLE, 16)
     return drawn | {
+        "example_hex": "\n".join(f'    "{raw[n:n + 16].hex(" ")}"' for n in range(0, len(raw), 16)),
+        "example_found": ", ".join(str(tuple(tensor)) for tensor in found),
         "head_rows": "\n".join(f"| {words[f]} | {widths[f]} |" for f in drawn["head"]),
         "record_rows": "\n".join(f"{n}. {parts[f]}" for n, f in enumerate(drawn["record"], 1)),
         "endian_words": "lowest" if drawn["endian"] == "little" else "highest",
@@ -70,6 +73,7 @@ def build(spec: Spec, tensors: list[tuple], step: int = 32, **lies: Any) -> tupl
     return raw.ljust(end, b"\0"), [[name, kind, shape, start + at] for name, kind, shape, at in found]
 
 
+EXAMPLE = [("q", 1, (2, 3)), ("up", 0, (5,))]
 FILES = (([("norm", 2, (5,))], 32), ([("embed", 0, (7, 3)), ("v", 1, (2, 2, 2)), ("größe", 2, (3, 1))], 8),
          ([("a.longer.name", 1, (4, 6)), ("down", 2, (9,))], 16))
 
@@ -213,11 +217,18 @@ header. A tensor's elements lie there, from its offset on.
 Write `read_header(data)`: a list of `(name, kind, shape, start)` for the file in `data` (a uint8 array; `bytes(data)`
 makes bytes of it). `shape` is a list, and `start` is counted from the start of the *file*. Raise `ValueError` for a
 file with another magic, version or kind, with an alignment of 0 or a number of axes outside 1 to 4, and for a file that
-ends before its header or one of its tensors does.
+ends before its header or one of its tensors does. The next cell holds a small file to try it on.
 """,
     hints=("Write `take(n)` first: it returns the next n bytes and raises ValueError where fewer are left. Everything "
            "else reads through it.", "`int.from_bytes(four_bytes, \"big\")` makes a number of bytes, of any width.",
            "`struct.error` is no ValueError."),
+    given="""
+# A small file to try your reader on, and what is in it. Change what you like: the checks use their own files.
+example = np.frombuffer(bytes.fromhex(
+<<example_hex>>
+), np.uint8)
+in_the_example = [<<example_found>>]
+""",
     head='''
 def read_header(data):
     """(name, kind, shape, start) of every tensor. Raises ValueError for what is no such file."""

@@ -1,8 +1,8 @@
 """05.2, core: four-bit codes into bytes and back.
 
 What varies: which code of a pair takes the low nibble, whether a pair are neighbours or half a block apart, how a
-negative code is written, and the size of a block. Every check sees one of these at a time, so an answer that is right
-but for the nibble order loses the nibble order and nothing else.
+negative code is written, and the size of a block; never as a function of the package has it. Every check sees one of
+these at a time, so an answer that is right but for the nibble order loses the nibble order and nothing else.
 Layouts people meet: GGUF Q4_0 (half a block apart, offset binary), two's complement pairs as PyTorch packs them.
 """
 
@@ -17,10 +17,14 @@ from .asking import ask_whole, short
 from .int4_answers import REFERENCE, SECOND, STARTER, WRONG, fields
 
 
+# low nibble first, halves of a block in a byte, offset binary: all that no function of minquant.packing writes
+RULES = ((True, True, False), (False, False, False), (False, False, True), (False, True, False), (False, True, True))
+
+
 def spec(draw: Draw) -> dict:
     """The layout of one variant, and the bytes of the worked example."""
-    drawn = {"low_first": draw.choice("low_first", (True, False)), "halves": draw.choice("halves", (True, False)),
-             "offset": draw.choice("offset", (True, False)), "block": draw.choice("block", (8, 16, 24, 32, 48))}
+    drawn = dict(zip(("low_first", "halves", "offset"), draw.choice("rules", RULES), strict=True))
+    drawn["block"] = draw.choice("block", (8, 16, 24, 32, 48))
     block, half = drawn["block"], drawn["block"] // 2
     first, second = ("low", "high") if drawn["low_first"] else ("high", "low")
     codes = [draw.integer(f"example{i}", -8, 7) for i in range(block)]
@@ -73,6 +77,10 @@ def _unpacked(answers: Answers, shown: str, data: list[int], count: int) -> np.n
     return ask_whole(answers, f"unpack({shown}, {count})", "unpack", np.array(data, np.uint8), count).reshape(-1)
 
 
+def _codes(count: int) -> str:
+    return f"{count} code{'s' * (count != 1)}"
+
+
 def pack_places(spec: Spec, answers: Answers) -> None:
     """Change one code and see which nibble changes."""
     block, half = spec["block"], spec["block"] // 2
@@ -106,10 +114,10 @@ def fill_up(spec: Spec, answers: Answers) -> None:
     block = spec["block"]
     for count in (1, block - 1, block + 3):
         codes = [(3 * i) % 7 + 1 for i in range(count)]
-        got = _packed(answers, f"{count} codes", codes, -(-count // block) * spec["half"])
+        got = _packed(answers, _codes(count), codes, -(-count // block) * spec["half"])
         padded = _packed(answers, f"the same and {-count % block} zeros", codes + [0] * (-count % block), len(got))
         if (got != padded).any() or not (got != got[0]).any():
-            raise Miss(f"pack of {count} codes and pack of the same codes followed by zeros differ",
+            raise Miss(f"pack of {_codes(count)} and pack of the same followed by zeros differ",
                        "the last block is filled up with the code 0, so that its bytes mean nothing but zeros",
                        "which four bits does the code 0 have in this layout?")
 
@@ -150,10 +158,10 @@ def there_and_back(spec: Spec, answers: Answers) -> None:
     rng = np.random.default_rng(5)
     for count in (1, block - 1, block, 2 * block + 5):
         codes = [-8, 7, *rng.integers(-8, 8, count)][:count]
-        data = _packed(answers, f"{count} codes", codes)
+        data = _packed(answers, _codes(count), codes)
         got = _unpacked(answers, "pack(codes)", [int(b) for b in data], count)
         if list(got) != list(codes):
-            raise Miss(f"unpack(pack(codes), {count}) returned {len(got)} codes, {short(got, 6)}, "
+            raise Miss(f"unpack(pack(codes), {count}) returned {_codes(len(got))}, {short(got, 6)}, "
                        f"for the codes {short([int(c) for c in codes], 6)}",
                        "what was packed must come back, all of it, and no filling after it",
                        "find the first code that differs: is its place wrong, its sign, or the length?")

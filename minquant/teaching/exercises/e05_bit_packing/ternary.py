@@ -7,7 +7,7 @@ the number spread over 0..255, as ggml's TQ1_0 stores it (so that digits come ou
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import permutations, product
 
 import numpy as np
 
@@ -18,9 +18,12 @@ from .asking import ask_whole, refusal, short
 from .ternary_answers import REFERENCE, SECOND, STARTER, WRONG, fields
 
 
+DIGITS = [list(order) for order in permutations(range(3))][1:]  # not 0, 1, 2: that is what the package has
+
+
 def spec(draw: Draw) -> dict:
     """The layout of one variant, and its worked example."""
-    drawn = {"first_most": draw.choice("first_most", (True, False)), "digits": draw.order("digits", (0, 1, 2)),
+    drawn = {"first_most": draw.choice("first_most", (True, False)), "digits": draw.choice("digits", DIGITS),
              "spread": draw.choice("spread", (True, False))}
     five = [draw.integer(f"trit{i}", -1, 1) for i in range(4)] + [1]
     weights = (81, 27, 9, 3, 1) if drawn["first_most"] else (1, 3, 9, 27, 81)
@@ -79,10 +82,10 @@ def last_byte(spec: Spec, answers: Answers) -> None:
         trits = [(-1) ** i for i in range(count)]
         got = _packed(answers, f"{count} weights", trits)
         if list(got) != list(_packed(answers, "the same and zeros", trits + [0] * (-count % 5))):
-            raise Miss(f"pack of {count} weights, and of the same weights followed by zeros, differ",
+            raise Miss(f"pack of {count} weight(s), and of the same followed by zeros, differ",
                        "the last byte is filled up with weights of 0", "which digit stands for the weight 0?")
         if len(got) != -(-count // 5):
-            raise Miss(f"pack of {count} weights returned {len(got)} bytes", "a byte that is begun is a byte",
+            raise Miss(f"pack of {count} weight(s) returned {len(got)} bytes", "a byte that is begun is a byte",
                        "round up when you count bytes")
 
 
@@ -107,7 +110,7 @@ def count_of_weights(spec: Spec, answers: Answers) -> None:
                         count)
         if list(got) != trits:
             raise Miss(f"unpack(pack(trits), {count}) returned {short(got)} for the trits {short(trits)}",
-                       "what was packed must come back, and nothing else", "is it the length, or are it the weights?")
+                       "what was packed must come back, and nothing else", "is it the length, or the weights?")
 
 
 def refusals(spec: Spec, answers: Answers) -> None:
