@@ -2,16 +2,16 @@
 
     python tools/make_gguf_vectors.py LIBRARY
 
-LIBRARY is ggml as a shared library, built so that the compiler does not fuse multiplication and addition. From the
-source package of llama-cpp-python, which holds ggml in vendor/llama.cpp/ggml:
+LIBRARY is ggml as a shared library, built so that the compiler does not fuse multiplication and addition. Unpack the
+source package of llama-cpp-python (pip download llama-cpp-python --no-deps --no-binary :all:) and in its folder
+vendor/llama.cpp/ggml:
 
-    pip download llama-cpp-python --no-deps --no-binary :all:      and unpack it; in vendor/llama.cpp/ggml:
     printf '#define GGML_VERSION ""\\n#define GGML_COMMIT ""\\n' > src/ggml-version.h
     gcc -O2 -ffp-contract=off -DNDEBUG -fPIC -shared -Iinclude -Isrc src/ggml.c src/ggml-quants.c -lm -o libggml.so
 
 (Functions of other files stay unresolved in it; those called here do not need them.) The stored vectors come from
-llama-cpp-python 0.3.36 and gcc 12. For each type and each kind of weights of tests/packing/gguf_inputs.py the SHA-256 of
-all bytes is written to tests/packing/gguf_vectors.json, and for "bell" the first block in hex.
+llama-cpp-python 0.3.36 and gcc 12. For each type and each kind of weights of tests/packing/gguf_inputs.py the SHA-256
+of all bytes is written to tests/packing/gguf_vectors.json, and for "bell" the first block in hex.
 """
 
 import ctypes

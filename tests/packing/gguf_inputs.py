@@ -6,7 +6,7 @@ import numpy as np
 
 
 def inputs() -> dict[str, np.ndarray]:
-    """Name -> float32 (16, 256): sixteen super-blocks of each kind. Ends of float, where C and we differ, are left out."""
+    """Name -> float32 (16, 256): sixteen super-blocks of each kind. Not at the ends of float, where we differ."""
     draw = random.Random(3).random  # its numbers are promised to stay the same, NumPy's are not
 
     def rows(make) -> np.ndarray:

@@ -11,6 +11,7 @@
     superblocks.py  Q4_K, Q5_K, Q6_K, and to read Q2_K, Q3_K
     search.py       how the K-quants find their scales
     file.py         the file around the blocks: write, read, and spans, which names every byte
+    fields.py       the fields of its header
 
 Bytes are those of ggml's reference functions and of the ``gguf`` Python package; each file says where these differ from
 each other, and where we differ from both on purpose.
@@ -20,4 +21,5 @@ from . import file
 from .blocks import BLOCK, TYPES, BlockType
 from .codec import choose_codes, dequantize, pack_blocks, quantize, unpack_blocks
 
-__all__ = ["BLOCK", "TYPES", "BlockType", "choose_codes", "dequantize", "file", "pack_blocks", "quantize", "unpack_blocks"]
+__all__ = ["BLOCK", "TYPES", "BlockType", "choose_codes", "dequantize", "file", "pack_blocks", "quantize",
+           "unpack_blocks"]

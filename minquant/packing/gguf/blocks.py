@@ -161,7 +161,7 @@ Q2_K = BlockType("Q2_K", 10, SUPER, (
 ), codes=(0, 3), writable=False)
 assert (Q2_K.nbytes, Q2_K.bits_per_weight) == (84, 2.625)
 
-# [h224 .. h32 h0] ... [h255 .. h63 h31] [q96 q64 q32 q0] ... [s] * 12 [d] [d]           x = d * (s - 32) * (4 h + q - 4)
+# [h224 .. h32 h0] ... [h255 .. h63 h31] [q96 q64 q32 q0] ... [s] * 12 [d] [d]     x = d * (s - 32) * (4 h + q - 4)
 Q3_K = BlockType("Q3_K", 11, SUPER, (
     ("hmask", "u1", 32),     # third bits of codes + 4: 1 bit, lanes of 32
     ("qs", "u1", 64),        # their other bits: 2 bits, lanes of 32

@@ -76,7 +76,9 @@ def choose_codes(x: np.ndarray, type: str) -> tuple[np.ndarray, ...]:
 
 
 def pack_blocks(*parts_and_type) -> np.ndarray:
-    """Bytes of blocks, uint8 (rows..., bytes), from what choose_codes gives, and the type: pack_blocks(d, codes, "Q4_0").
+    """Bytes of blocks, uint8 (rows..., bytes): pack_blocks(d, codes, "Q4_0").
+
+    Takes what choose_codes gives for the type, then the type.
 
     Raises ValueError for an unknown type, parts that do not fit it or each other, a code out of its range.
     """
@@ -84,7 +86,8 @@ def pack_blocks(*parts_and_type) -> np.ndarray:
     block = _type(type)
     templates = _no_parts(block)
     if len(parts) != len(templates):
-        raise ValueError(f"{type} blocks are made of {len(templates)} arrays, scales first, codes last: got {len(parts)}")
+        raise ValueError(f"{type} blocks are made of {len(templates)} arrays, scales first, codes last; got "
+                         f"{len(parts)}")
     _check_range(parts[-1], block)
     parts = [np.asarray(part, template.dtype) for part, template in zip(parts, templates, strict=True)]
     codes = parts[-1]
@@ -128,7 +131,8 @@ def _prepare(x: np.ndarray, type: str):
                          f"{', '.join(name for name in TYPES if TYPES[name].writable)}")
     x = np.ascontiguousarray(x, dtype=np.float32)
     if x.ndim < 1 or x.shape[-1] % block.elements:
-        raise ValueError(f"{type} works on blocks of {block.elements}: it does not divide the last axis of shape {x.shape}")
+        raise ValueError(f"{type} works on blocks of {block.elements}: it does not divide the last axis of shape "
+                         f"{x.shape}")
     _refuse_nonfinite(x)
     return block, _FAMILY[type], x.reshape(x.size // block.elements, block.elements), x.shape
 
@@ -141,7 +145,8 @@ def _blocks(raw: np.ndarray, type: str) -> tuple[BlockType, np.ndarray, tuple[in
         raise TypeError(f"{type} blocks are uint8, got dtype {raw.dtype}")
     if raw.ndim < 1 or raw.shape[-1] % block.nbytes:
         raise ValueError(f"{type} blocks are {block.nbytes} bytes each: rows of shape {raw.shape} are not whole blocks")
-    return block, np.ascontiguousarray(raw).reshape(-1).view(block.struct), (*raw.shape[:-1], raw.shape[-1] // block.nbytes)
+    blocks = np.ascontiguousarray(raw).reshape(-1).view(block.struct)
+    return block, blocks, (*raw.shape[:-1], raw.shape[-1] // block.nbytes)
 
 
 def _unroll(parts: list[np.ndarray], shape: tuple[int, ...]) -> tuple[np.ndarray, ...]:

@@ -87,8 +87,8 @@ def _array_bytes(key: str, values) -> bytes:
     else:
         kinds = {np.asarray(v).dtype.kind if np.isscalar(v) else "O" for v in values}
         if len(kinds) != 1 or not kinds <= set("bif"):
-            raise ValueError(f"metadata {key}: a list holds texts, bools, whole numbers or floats, all of one kind; for "
-                             "another type give a NumPy array")
+            raise ValueError(f"metadata {key}: a list holds texts, bools, whole numbers or floats, all of one kind; "
+                             "for another type give a NumPy array")
         array = np.asarray(values)
         if kinds == {"f"}:
             array = array.astype(np.float32)
@@ -130,7 +130,8 @@ class Cursor:
         """The next ``count`` bytes, not copied."""
         start, left = self.at, len(self.data) - self.at
         if count > left:
-            raise self.wrong(name, start, f"{count} bytes are needed, {left} are left; the file is cut short or damaged")
+            raise self.wrong(name, start, f"{count} bytes are needed, {left} are left; the file is cut short or "
+                                          "damaged")
         self.at += count
         return self.data[start : self.at]
 
@@ -151,8 +152,8 @@ class Cursor:
         start, value = self.at, self.number("<u8", name, meaning)
         left = len(self.data) - self.at
         if value * each > left:
-            raise self.wrong(name, start, f"{value} of them, at {each} bytes or more, are more than the {left} bytes that "
-                                          "are left; the file is cut short or damaged")
+            raise self.wrong(name, start, f"{value} of them, at {each} bytes or more, are more than the {left} bytes "
+                                          "that are left; the file is cut short or damaged")
         return value
 
     def text(self, name: str, meaning: str) -> str:
@@ -167,7 +168,7 @@ class Cursor:
         return value
 
     def value(self, key: str) -> Any:
-        """A metadata value with its type before it: a plain Python value where ``write`` would give it the same type."""
+        """A metadata value, its type before it: a plain Python value where ``write`` would give that the same type."""
         type = self._type(f"{key}: type", "type of the value")
         if type == ARRAY:
             return self._array(key)

@@ -128,7 +128,8 @@ def _parse(cursor: Cursor) -> tuple[dict[str, Any], dict[str, Tensor]]:
         _padding(cursor, alignment, required=i + 1 < len(entries))
         tensors[name] = (raw.reshape(*shape[:-1], shape[-1] // type.elements * type.nbytes), type.name, shape)
     if cursor.at < len(cursor.data):
-        raise cursor.wrong("end of file", cursor.at, f"{len(cursor.data) - cursor.at} bytes more than the header accounts for")
+        more = len(cursor.data) - cursor.at
+        raise cursor.wrong("end of file", cursor.at, f"{more} bytes more than the header accounts for")
     return metadata, tensors
 
 
@@ -158,12 +159,18 @@ def _entry(cursor: Cursor, name: str, offset: int) -> tuple[BlockType, tuple[int
     type_at, number = cursor.at, cursor.number("<u4", f"{name}: type", "type of the blocks")
     type = _TYPE_OF.get(number)
     if type is None:
-        raise cursor.wrong(f"{name}: type", type_at, f"blocks of type {number} are not read here, only {', '.join(TYPES)}")
+        raise cursor.wrong(f"{name}: type", type_at, f"blocks of type {number} are not read here, only those of "
+                                                     f"{', '.join(TYPES)}")
     if shape[-1] % type.elements:
-        raise cursor.wrong(f"{name}: length 0", start, f"{shape[-1]} columns are not whole {type.name} blocks of {type.elements}")
-    start, stored = cursor.at, cursor.number("<u8", f"{name}: offset", "where its data starts, counted from the first data")
+        raise cursor.wrong(f"{name}: length 0", start, f"{shape[-1]} columns are not whole {type.name} blocks of "
+                                                       f"{type.elements}")
+    if math.prod(max(length, 1) for length in shape) * type.nbytes >= 2**63:
+        raise cursor.wrong(f"{name}: length 0", start, f"no memory can hold shape {tuple(shape)}")
+    start, meaning = cursor.at, "where its data starts, counted from the first data"
+    stored = cursor.number("<u8", f"{name}: offset", meaning)
     if stored != offset:
-        raise cursor.wrong(f"{name}: offset", start, f"its data must follow the tensor before it, at {offset}, not at {stored}")
+        raise cursor.wrong(f"{name}: offset", start, f"its data must follow the tensor before it, at {offset}, not at "
+                                                     f"{stored}")
     return type, tuple(shape)
 
 
@@ -184,7 +191,7 @@ def _alignment(metadata: Mapping[str, Any]) -> int:
     return int(value)
 
 
-def _checked(name: str, raw: np.ndarray, type: str, shape: tuple[int, ...]) -> tuple[np.ndarray, BlockType, tuple[int, ...]]:
+def _checked(name: str, raw: np.ndarray, type: str, shape) -> tuple[np.ndarray, BlockType, tuple[int, ...]]:
     """raw, block type and shape of a tensor, if they fit each other."""
     if type not in TYPES:
         raise ValueError(f"tensor {name}: unknown GGUF block type {type!r}: choose one of {', '.join(TYPES)}")
@@ -192,9 +199,9 @@ def _checked(name: str, raw: np.ndarray, type: str, shape: tuple[int, ...]) -> t
         raise ValueError(f"tensor {name}: names have at most {_LONGEST_NAME} bytes")
     raw, block, shape = np.asarray(raw), TYPES[type], tuple(int(n) for n in shape)
     if not 1 <= len(shape) <= _MOST_AXES or min(shape) < 0 or shape[-1] % block.elements:
-        raise ValueError(f"tensor {name}: {type} needs 1 to {_MOST_AXES} axes, the last one a multiple of {block.elements}, "
-                         f"got shape {shape}")
+        raise ValueError(f"tensor {name}: {type} needs 1 to {_MOST_AXES} axes, the last one a multiple of "
+                         f"{block.elements}, got shape {shape}")
     if raw.dtype != np.uint8 or raw.size != _size(block, shape):
-        raise ValueError(f"tensor {name}: {type} of shape {shape} is {_size(block, shape)} bytes, uint8, got {raw.size} of "
-                         f"dtype {raw.dtype}")
+        raise ValueError(f"tensor {name}: {type} of shape {shape} is {_size(block, shape)} bytes, uint8, got "
+                         f"{raw.size} of dtype {raw.dtype}")
     return raw, block, shape

@@ -18,10 +18,10 @@ which does the same in NumPy. Where these two, or two builds of ggml, differ:
   twice: rare ties differ.
 - A block of zeros that starts with -0.0: the scale of Q4_0 is -0.0 in C, 0.0 in the package, as here.
 - Zeros of both signs in a Q4_1 block whose least value is zero: C stores the first one's sign as m, as we do; in the
-  package the signs of m and of a zero scale depend on the machine. (Decoded values differ by the sign of a zero at most.)
+  package the signs of m and of a zero scale depend on the machine. No decoded value differs by more than the sign of 0.
 
 We differ from both at the ends of float, on purpose: where a scale or minimum is beyond float16 they write infinity, we
-65504; where d is so small that 1/d is infinite their codes are undefined, ours are 0.
+65504; where d is so small that 1/d is infinite their codes are undefined, ours are those of x = 0.
 """
 
 from __future__ import annotations

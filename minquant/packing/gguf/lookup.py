@@ -8,9 +8,9 @@ This is not our preset ``mxfp4``, nor what OCP's text has in mind, in three plac
 
 - Ties go to the smaller magnitude, not to the even code: ggml tries the sixteen values in order and keeps the first
   best. For the same reason -0 is never written.
-- log2 is taken in float32, where a value just below a power of two can already give a whole number. Such a block gets an
-  exponent one too large. Our rule: log2 in float64, rounded to float32; it agrees with glibc's log2f and with NumPy's
-  wherever we looked.
+- log2 is taken in float32, where a value just below a power of two can already give a whole number. Such a block gets
+  an exponent one too large. Our rule: log2 in float64, rounded to float32. On the 40 values below every power of two
+  glibc's log2f and NumPy's give the same; another library may round differently there.
 - An all-zero block has e = 0.
 
 We differ at the ends of float, on purpose: ggml converts a negative e (amax below 2^-125) to a byte, which C leaves

@@ -93,7 +93,7 @@ def values(parts: tuple[np.ndarray, ...], type: BlockType, out: np.ndarray) -> N
 
 
 def _merge_6_bits(scales: np.ndarray, mins: np.ndarray) -> np.ndarray:
-    """Twelve bytes (n, 12) of eight scales and eight minima: the first four of each keep their byte, the others are cut."""
+    """Twelve bytes (n, 12) of eight scales and eight minima: the first four of each stay whole, the others are cut."""
     low = scales[:, :4] | scales[:, 4:] >> _FOUR << _SIX, mins[:, :4] | mins[:, 4:] >> _FOUR << _SIX
     return np.concatenate([*low, scales[:, 4:] & _LOW_4 | mins[:, 4:] << _FOUR], axis=1)
 
