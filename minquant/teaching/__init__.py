@@ -7,8 +7,8 @@
     format_stepper.py  the format stepper of lesson 01
     number_grid.py     a grid of codes behind sliders, for lesson 03;  grid_figures.py: its plots
     code_card.py       one code worked out, on number lines;  bit_clicker.py: its bits as buttons, for lesson 02
-    byte_inspector.py  bytes as buttons, for lesson 05: byte_layouts.py asks the package what they hold, byte_card.py draws
-    header_walker.py   a GGUF file, field after field;  packing_pictures.py, packing_figures.py: drawings and plots of 05
+    byte_inspector.py  bytes as buttons, for lesson 05;  byte_layouts.py: what they hold;  byte_card.py: one drawn
+    header_walker.py   a GGUF file, field after field;  packing_pictures.py, packing_figures.py: drawings, plots
     bit_flips.py       one bit of a packed matrix turned over;  misreadings.py: a whole one read by a wrong rule
     pictures.py        drawings of ideas;  figures.py: measured points, with matplotlib;  format_figures.py: formats
     sentences.py       sentences made from measurements

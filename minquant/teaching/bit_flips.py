@@ -95,7 +95,7 @@ def flip(raw: np.ndarray, kind: str, bit: int, seed: int) -> np.ndarray:
 
 
 def flips(last: LastMatrix, seeds: int = 8) -> list[dict[str, Any]]:
-    """One row per bit of BITS: ``kind``, ``bit``, and of ``rms`` and ``kl`` the median, ``_low`` and ``_high`` (all)."""
+    """One row per bit of BITS: ``kind``, ``bit``, ``rms`` and ``kl`` (medians), and their ``_low`` and ``_high``."""
     rows = []
     for kind, bit in BITS:
         damaged = [gguf.dequantize(flip(last.raw, kind, bit, seed), TYPE) for seed in range(seeds)]

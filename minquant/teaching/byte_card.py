@@ -62,7 +62,7 @@ def byte_card(matrix: Matrix, name: str, byte: int, weight: tuple[int, int] | No
 def _bytes(drawing: Drawing, matrix: Matrix, name: str, data: np.ndarray, lines: list, chosen: int) -> None:
     """All bytes in hexadecimal, line by line."""
     bits = bits_per_weight(matrix.parts(name))
-    drawing.text(8, 20, f"{name}: {data.size} bytes for {ROWS * COLUMNS} weights, {bits:.4g} bits per weight", bold=True)
+    drawing.text(8, 20, f"{name}: {data.size} bytes for {ROWS * COLUMNS} weights, {bits:.4g} bits each", bold=True)
     drawing.text(WIDTH - 14, 20, "green: scales; purple: zero points", size=12, anchor="end", opacity=0.85)
     for row, (words, numbers) in enumerate(lines):
         y = 32 + 21 * row
@@ -152,7 +152,7 @@ def _everywhere(drawing: Drawing, y: float, matrix: Matrix, name: str, row: int,
                  f"{matrix.codes[row, column]}), in all four layouts", bold=True)
     for line, other in enumerate(NAMES):
         nibble, parts = nibble_of(other, row, column), matrix.parts(other)
-        byte = int(data_of(parts)[nibble // 2])
+        byte, shift = int(data_of(parts)[nibble // 2]), 4 * (nibble % 2)
         drawing.text(LEFT, y + 38 + 20 * line, f"{other:10s} byte {nibble // 2:3d} is 0x{byte:02x}, "
-                     f"{('low', 'high')[nibble % 2]:4s} nibble: {byte >> 4 * (nibble % 2) & 15:04b}", size=12, mono=True,
+                     f"{'high' if shift else 'low':4s} nibble: {byte >> shift & 15:04b}", size=12, mono=True,
                      bold=other == name)

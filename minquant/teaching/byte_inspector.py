@@ -46,9 +46,10 @@ class ByteInspector:
         self.buttons = [self._button(byte) for byte in range(most)]
         self._lines = widgets.VBox()
         self.choice = widgets.ToggleButtons(options=NAMES, value=start, style={"button_width": "auto"})
-        first, size = matrix.first_row, {"width": "340px"}
-        self.row = widgets.IntSlider(matrix.followed[0] + first, first, first + ROWS - 1, description="row", layout=size)
-        self.column = widgets.IntSlider(matrix.followed[1], 0, COLUMNS - 1, description="column", layout=size)
+        first, wide = matrix.first_row, {"width": "340px"}
+        row, column = matrix.followed
+        self.row = widgets.IntSlider(first + row, first, first + ROWS - 1, description="row", layout=wide)
+        self.column = widgets.IntSlider(column, 0, COLUMNS - 1, description="column", layout=wide)
         self._picture = widgets.HTML()
         self._lay_out()
         self.choice.observe(lambda _change: self._lay_out(), names="value")

@@ -43,7 +43,7 @@ class Holds:
 
 @dataclass(frozen=True, eq=False)
 class Matrix:
-    """8 x 32 weights as codes int8 (8, 32) and scales float16 (8, 1), their first row and the address of the followed."""
+    """8 x 32 weights: codes int8 (8, 32), scales float16 (8, 1), their first row, the place of the followed weight."""
 
     codes: np.ndarray
     scale: np.ndarray

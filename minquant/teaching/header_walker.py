@@ -36,7 +36,7 @@ def header_card(data: bytes, spans: Sequence[Any], number: int) -> str:
     value = "" if span.value is None else f"{span.value!r}" if isinstance(span.value, str) else f"{span.value}"
     drawing = Drawing(WIDTH, 354, f"bytes {span.start} to {span.stop - 1}: {span.name}, {value}. {span.meaning}")
     drawing.text(8, 20, f"Field {number} (of 0 to {len(spans) - 1}): bytes {span.start} to {span.stop - 1}", bold=True)
-    drawing.text(WIDTH - 14, 20, f"the whole file, {len(data)} bytes: header blue, weights green, padding grey", size=12,
+    drawing.text(WIDTH - 14, 20, f"all {len(data)} bytes of it: header blue, weights green, padding grey", size=12,
                  anchor="end", opacity=0.85)
     _ribbon(drawing, data, spans, span)
     count, top, bottom = -(-len(data) // PER_LINE), span.start // PER_LINE, (span.stop - 1) // PER_LINE
@@ -57,8 +57,8 @@ def _ribbon(drawing: Drawing, data: bytes, spans: Sequence[Any], chosen: Any) ->
     for span in spans:
         fill = svg.GREEN if span.name.endswith(": data") else svg.GREY if span.name == "padding" else svg.SKY
         drawing.rect(8 + span.start * scale, 30, (span.stop - span.start) * scale, 8, fill=fill)
-    drawing.rect(8 + chosen.start * scale - 1, 27, max(3, (chosen.stop - chosen.start) * scale) + 2, 14, fill=svg.ORANGE,
-                 stroke=svg.INK)
+    width = max(3, (chosen.stop - chosen.start) * scale)
+    drawing.rect(7 + chosen.start * scale, 27, width + 2, 14, fill=svg.ORANGE, stroke=svg.INK)
 
 
 def _line(drawing: Drawing, y: float, data: bytes, start: int, span: Any) -> None:
@@ -71,5 +71,5 @@ def _line(drawing: Drawing, y: float, data: bytes, start: int, span: Any) -> Non
             drawing.rect(LETTERS + 13 * place, y, 13, 20, fill=svg.ORANGE)
         for x, words in ((HEX + CELL * (place + 0.5), f"{byte:02x}"),
                          (LETTERS + 13 * (place + 0.5), chr(byte) if 32 < byte < 127 else "·")):
-            drawing.text(x, y + 14, words, size=12, anchor="middle", mono=True, fill=svg.INK if here else "currentColor",
-                         opacity=1 if here else 0.85)
+            drawing.text(x, y + 14, words, size=12, anchor="middle", mono=True, opacity=1 if here else 0.85,
+                         fill=svg.INK if here else "currentColor")

@@ -38,7 +38,8 @@ def flip_costs(rows: Sequence[dict[str, Any]], whole: float):
                   textcoords="offset points", ha="center", fontsize=11, color=svg.INK)
     axes.set_yscale("log")
     axes.set_xticks(places, [str(row["bit"]) for row in rows])
-    axes.set(xlabel="the bit that was flipped: on the left of a code, on the right of a scale (0 is the lowest)", ylabel="KL, nats per token")
+    axes.set(xlabel="the bit that was flipped: on the left of a code, on the right of a scale (0 is the lowest)",
+             ylabel="KL, nats per token")
     axes.yaxis.set_minor_locator(ticker.NullLocator())
     axes.legend(fontsize=11, frameon=False, loc="upper left", labelcolor=svg.INK)
     return figure, axes

@@ -1,7 +1,7 @@
 """Still drawings of layouts: codes that straddle words, two orders of nibbles, what one row or column touches.
 
-Each function returns SVG text; show it with ``widgets.show_still``. ``touched`` is not drawn from a description: it asks
-``byte_layouts``, which asks the package.
+Each function returns SVG text; show it with ``widgets.show_still``. ``touched`` is not drawn from a description: it
+asks ``byte_layouts``, which asks the package.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ def codes_in_words(bits: int, words: int | None = None) -> str:
     count = min(words or bits, bits)
     torn = [i for i in range(WORD_BITS) if i * bits // 32 != (i * bits + bits - 1) // 32]
     names = " and ".join(map(str, torn)) or "none"
-    drawing = Drawing(WIDTH, 62 + 52 * count, f"32 codes of {bits} bits fill {bits} words of 32 bits; codes that lie in "
-                                              f"two words: {names}")
+    drawing = Drawing(WIDTH, 62 + 52 * count, f"32 codes of {bits} bits fill {bits} words of 32 bits; codes that lie "
+                                              f"in two words: {names}")
     drawing.text(8, 20, f"32 codes of {bits} bits in {bits} words of 32; in two words: {names}", bold=True)
     drawing.text(8, 42, "bit 31 on the left, bit 0 on the right", size=12, opacity=0.85)
     cell = 640 / WORD_BITS

@@ -31,7 +31,8 @@ def test_lesson_05_runs_and_its_bytes_can_be_clicked(browser, tmp_path, note):  
         seen = [look(picture, tmp_path / "byte0.png")]
         assert seen[0][0].startswith("GGUF Q4_0, byte 79")
         for act in (cell.locator("button[title='byte 24']").click, cell.get_by_role("button", name="AWQ").click,
-                    cell.locator("button[title='byte 133']").click, lambda: cell.locator(".noUi-handle").last.press("ArrowLeft")):
+                    cell.locator("button[title='byte 133']").click,
+                    lambda: cell.locator(".noUi-handle").last.press("ArrowLeft")):
             act()
             expect(picture).not_to_have_attribute("aria-label", seen[-1][0])
             seen.append(look(picture, tmp_path / f"byte{len(seen)}.png"))

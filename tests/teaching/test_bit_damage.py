@@ -1,4 +1,4 @@
-"""Flipped bits and misread layouts: the flip is one bit, the short way to the logits is the long one, controls are 0."""
+"""Flipped bits, misread layouts: a flip is one bit, the short way to the logits is the long one, controls cost 0."""
 
 import numpy as np
 import pytest

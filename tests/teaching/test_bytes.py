@@ -96,7 +96,8 @@ def marked_cells(picture: str, colour: str) -> list[str]:
     root = ElementTree.fromstring(picture)
     cells = {(float(r.get("x")) + 9.5, float(r.get("y")) + 13.5) for r in root.findall(".//{*}rect")
              if r.get("fill") == colour and r.get("stroke") == svg.INK and r.get("height") == "19" == r.get("width")}
-    return ["".join(t.itertext()) for t in root.findall(".//{*}text") if (float(t.get("x")), float(t.get("y"))) in cells]
+    return ["".join(t.itertext()) for t in root.findall(".//{*}text")
+            if (float(t.get("x")), float(t.get("y"))) in cells]
 
 
 @pytest.mark.parametrize("name", NAMES)

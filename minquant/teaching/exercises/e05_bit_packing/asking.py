@@ -28,8 +28,8 @@ def _shorter(miss: Miss, shown: str, call: str) -> Miss:
     what = miss.what.replace(call, shown)
     if " raised " not in what:
         return Miss(what, miss.why, miss.advice)
-    return Miss(what, miss.why, "call it with the example of the text in a new cell; the last lines of the traceback say "
-                                "where it stopped")
+    return Miss(what, miss.why, "call it with the example of the text in a new cell; the last lines of the traceback "
+                                "say where it stopped")
 
 
 def ask_whole(answers: Answers, shown: str, name: str, *args: Any) -> np.ndarray:
@@ -43,12 +43,12 @@ def ask_whole(answers: Answers, shown: str, name: str, *args: Any) -> np.ndarray
         return np.zeros(numbers.shape, np.int64)
     if numbers.ndim == 0 or numbers.dtype.kind not in "iu":
         raise Miss(f"{shown} returned {short(got)}", "a list or an array of whole numbers was expected",
-                   "does every path end in a `return` with a list or an array? Floats and booleans are no whole numbers")
+                   "does every path end in a `return` with a list or an array? A float is no whole number")
     return numbers.astype(np.int64)
 
 
 def refusal(answers: Answers, shown: str, name: str, *args: Any) -> str | None:
-    """Name of the exception that ``name(*args)`` raises, None where it returns. Raises Miss where there is no answer."""
+    """Name of the exception that ``name(*args)`` raises, None where it returns. Raises Miss without an answer."""
     try:
         answers.call(name, *args)
     except Miss as miss:

@@ -51,7 +51,7 @@ def _ask(answers: Answers, i: int, k: int) -> tuple[int, int]:
     got = answers.call(NAME, i, k)
     if isinstance(got, list) and len(got) == 2 and all(type(part) is int for part in got):
         return got[0], got[1]
-    raise Miss(f"{written(NAME, (i, k))} returned {got!r}", "two whole numbers are expected: the byte, then the bit in it",
+    raise Miss(f"{written(NAME, (i, k))} returned {got!r}", "two whole numbers are expected: byte, then bit",
                "end the function with `return byte, bit`")
 
 
@@ -85,7 +85,7 @@ def later_blocks(spec: Spec, answers: Answers) -> None:
         if far[0] - near[0] != further * block_bytes(spec) or far[1] != near[1]:
             raise Miss(f"from code {i} to code {i + further * spec['block']} your address moved by "
                        f"{far[0] - near[0]} bytes and {far[1] - near[1]} bits",
-                       f"that is {further} block(s) further on, and every block has its own scale in front of its codes",
+                       f"that is {further} block(s) further on, and every block has a scale of its own in front",
                        "how many bytes does one whole block take?")
 
 
@@ -137,8 +137,8 @@ def place(i, k):
 at = 8 * <<scale>> * (i // <<block>> + 1) + i * <<bits>> + <<k>>
 return at // 8, <<bit>>
 ''',
-    explanation="The second answer counts everything in bits: one scale per block that has begun, all codes before this "
-                "one. It works because a block's codes fill whole bytes.",
+    explanation="The second answer counts everything in bits: one scale for each block that has begun, and all codes "
+                "before this one. It works because a block's codes fill whole bytes.",
     checks=(Check("all bits of the first code", 1, first_code), Check("codes inside a block", 1, inside_a_block),
             Check("a scale in front of every block", 1, later_blocks)),
     wrong=(

@@ -36,7 +36,7 @@ def spec(draw: Draw) -> dict:
              "kind": f"the kind ({widths['kind']} byte(s)): 0, 1 or 2, for 1, 2 or 4 bytes per element",
              "shape": f"the number of axes ({widths['axes']} byte(s)), 1 to {MOST_AXES}, then each length "
                       f"({widths['size']} bytes)",
-             "offset": f"the offset ({widths['offset']} bytes): where its elements begin, counted from the data's start"}
+             "offset": f"the offset ({widths['offset']} bytes): where its elements begin, from the data's start on"}
     raw, found = build(drawn, EXAMPLE, 16)
     return drawn | {
         "example_hex": "\n".join(f'    "{raw[n:n + 16].hex(" ")}"' for n in range(0, len(raw), 16)),
@@ -235,7 +235,7 @@ def read_header(data):
 ''',
     reference=REFERENCE,
     second=SECOND,
-    explanation="Nothing is believed before it is checked, and there is one place where bytes are taken. A count of 2^60 "
+    explanation="Nothing is believed before it is checked, and bytes are taken in one place only. A count of 2^60 "
                 "costs nothing here: the first record that is not there ends it.",
     checks=(Check("names, kinds and shapes", 1, records), Check("where each tensor begins", 1, starts),
             Check("a header that is cut off", 1, cut_in_the_header), Check("a tensor that is cut off", 1, past_the_end),

@@ -84,7 +84,8 @@ def fields(spec: Spec) -> dict:
             "other_endian": "big" if spec["endian"] == "little" else "little",
             "zero_alignment": ", ".join(head[f].partition(", range")[0] + ")" * (", range" in head[f])
                                         for f in spec["head"]),
-            **{f"{f}_at": spec["record"].index(f) for f in spec["record"]}, **{f"w_{f}": width for f, width in w.items()}}
+            **{f"{f}_at": spec["record"].index(f) for f in spec["record"]},
+            **{f"w_{f}": width for f, width in w.items()}}
 
 
 _CHECKED = "if n > len(raw) - at:"

@@ -96,7 +96,7 @@ def pack_places(spec: Spec, answers: Answers) -> None:
                        f"bits {', '.join(format(x, '08b') for x in list(changed.values())[:3]) or 'none'}",
                        f"codes {spec['pair']} of a block share its byte j: the first in the {spec['first_nibble']} "
                        f"nibble, the second in the {spec['second_nibble']} one",
-                       f"for which j is code {i % block} of a block in byte j, and is it the first or the second there?")
+                       f"for which j is code {i % block} of a block in byte j, and is it the first or the second?")
 
 
 def pack_signs(spec: Spec, answers: Answers) -> None:
@@ -104,7 +104,7 @@ def pack_signs(spec: Spec, answers: Answers) -> None:
     for code in range(-8, 8):
         got = _packed(answers, f"{spec['block']} times {code}", [code] * spec["block"], spec["half"])
         if (got != nibble(spec, code) * 17).any():
-            raise Miss(f"packing {spec['block']} times the code {code} gave {', '.join(f'{b:08b}' for b in got[:2])} ...",
+            raise Miss(f"packing {spec['block']} times the code {code} gave {got[0]:08b}, {got[1]:08b}, ...",
                        f"each nibble holds {spec['sign_words']}",
                        "write the four bits of -8, -1, 0 and 7 on paper by that rule, and print yours")
 
@@ -205,7 +205,7 @@ Write two functions:
            "int8 cannot hold 8 to 15 shifted up by four. Leave int8 before you shift."),
     head="# pack and unpack: both go into this cell",
     starter=STARTER, reference=REFERENCE, second=SECOND,
-    explanation="Order and sign are two independent choices, and both have to be known: no check of ranges finds a wrong "
+    explanation="Order and sign are two independent choices, and both must be known: no check of ranges finds a wrong "
                 "one, because every nibble is a legal code.",
     checks=(Check("pack: which code goes where", 1, pack_places), Check("pack: how a code is written", 1, pack_signs),
             Check("pack: a last block that is not full", 1, fill_up),

@@ -101,7 +101,7 @@ def _compare(spec: Spec, answers: Answers, codes: list[list[int]], why: str, adv
 def first_word(spec: Spec, answers: Answers) -> None:
     """As many codes as one word holds whole."""
     _compare(spec, answers, codes_of(spec, 1, spec["usable"] // spec["bits"], False),
-             f"every code lies inside one word here; above the check bits, words fill from their {spec['fills']} bit on",
+             f"every code lies inside one word here; beside the check bits, words fill from the {spec['fills']} one on",
              "write the 32 bits of the word, cross out the check bits, and mark the first code")
 
 
@@ -121,7 +121,8 @@ def top_bits(spec: Spec, answers: Answers) -> None:
 
 def several_rows(spec: Spec, answers: Answers) -> None:
     """Rows that do not fill their words."""
-    _compare(spec, answers, codes_of(spec, 3, 2 * spec["usable"] // spec["bits"] + 2, False), f"every row {spec['row_words']}",
+    _compare(spec, answers, codes_of(spec, 3, 2 * spec["usable"] // spec["bits"] + 2, False),
+             f"every row {spec['row_words']}",
              "after the last code of the first row, at which bit of which word does the second row begin?")
 
 
@@ -159,7 +160,8 @@ def fields(spec: Spec) -> dict:
         cut, start = cut[::-1], start[::-1]
     return {"order": up if low else down, "other_order": down if low else up,
             "weights": weights[0] if low else weights[1], "other_weights": weights[1] if low else weights[0],
-            "cut": cut[0], "start": start[0], "other_start": start[1], "mask": (1 << bits) - 1, "per_word": usable // bits,
+            "cut": cut[0], "start": start[0], "other_start": start[1],
+            "mask": (1 << bits) - 1, "per_word": usable // bits,
             "pair": f"second << {usable} | first" if low else f"first << {usable} | second",
             "back": f"at % {usable}" if low else f"{2 * usable - bits} - at % {usable}",
             "back_in_word": f"place * {bits}" if low else f"{usable - bits} - place * {bits}"}
