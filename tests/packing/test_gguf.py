@@ -241,6 +241,16 @@ def test_bad_blocks(type):
             gguf.pack_blocks(*parts[:-1], wrong, type)
 
 
+@pytest.mark.parametrize("type, part, wrong, limits", [("Q2_K", 3, 16, "0..15"), ("Q3_K", 1, -33, "-32..31"),
+                                                       ("Q4_K", 2, 64, "0..63"), ("Q5_K", 3, 64, "0..63")])
+def test_scales_of_sub_blocks_that_do_not_fit_their_bits(type, part, wrong, limits):
+    parts = list(gguf.unpack_blocks(random_blocks(type, 3), type))
+    parts[part] = parts[part].copy()
+    parts[part][2, 0, 5] = wrong
+    with pytest.raises(ValueError, match=f"{type}: scales and minima of sub-blocks lie in {limits}, got .*{wrong}"):
+        gguf.pack_blocks(*parts, type)
+
+
 @every_written
 def test_bad_numbers(type):
     x = np.ones((2, 256), np.float32)

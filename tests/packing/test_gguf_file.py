@@ -148,7 +148,7 @@ def try_to_read(data: bytes) -> None:
         file.read(data)
         file.spans(data)
     except ValueError as error:
-        assert "GGUF" in str(error) or "general.alignment" in str(error)
+        assert str(error).startswith("GGUF file, ")
 
 
 def test_cut_anywhere(small):
@@ -236,7 +236,7 @@ def test_alignment_of_a_file(small, alignment):
     key = b"\x11\0\0\0\0\0\0\0general.alignment\4\0\0\0" + struct.pack("<I", alignment)
     data = patch(small, {"key count": struct.pack("<Q", 5)})
     data = data[:24] + key + data[24:]
-    with pytest.raises(ValueError, match="general.alignment: must be a power of two" if alignment < 32
+    with pytest.raises(ValueError, match="general.alignment at byte 24: must be a power of two" if alignment < 32
                        else r"(padding|offset) at byte"):
         file.read(data)
 

@@ -8,7 +8,7 @@
     the blocks of each tensor, each padded to the alignment
 
 Nothing is compressed and nothing points backwards: a program can map the file into memory and use the blocks where
-they lie, which is why llama.cpp starts in an instant.
+they lie, as llama.cpp does.
 
 **A header is not to be trusted.** It says how long things are before they come. Every count, length and offset is
 compared with the bytes that are really there before anything is allocated or looped over.
@@ -33,6 +33,7 @@ from .blocks import TYPES, BlockType
 from .fields import Cursor, Span, number_bytes, text_bytes, value_bytes
 
 MAGIC, VERSION = b"GGUF", 3
+ALIGNMENT = "general.alignment"
 _MOST_AXES, _LONGEST_NAME, _LONGEST_KEY = 4, 63, 65535
 _TYPE_OF = {type.number: type for type in TYPES.values()}
 
@@ -50,7 +51,9 @@ def write(path: str | os.PathLike, metadata: Mapping[str, Any], tensors: Mapping
 
     Raises ValueError naming the key or tensor that cannot be written; nothing is written then.
     """
-    path, alignment = Path(path), _alignment(metadata)
+    path, alignment = Path(path), metadata.get(ALIGNMENT, 32)
+    if not _can_align(alignment):
+        raise ValueError(f"metadata {ALIGNMENT}: must be a power of two, uint32, got {alignment!r}")
     parts = {name: _checked(name, *tensor) for name, tensor in tensors.items()}
     header = [MAGIC, number_bytes(VERSION, "<u4"), number_bytes(len(parts), "<u8"), number_bytes(len(metadata), "<u8")]
     for key, value in metadata.items():
@@ -110,8 +113,10 @@ def _parse(cursor: Cursor) -> tuple[dict[str, Any], dict[str, Tensor]]:
         if key in metadata or not key:
             raise cursor.wrong(f"key {i}", start, f"{key!r} is there already" if key else "a key needs a name")
         metadata[key] = cursor.value(key)
+        if key == ALIGNMENT and not _can_align(metadata[key]):
+            raise cursor.wrong(key, start, f"must be a power of two, uint32, got {metadata[key]!r:.60}")
     entries: dict[str, tuple[BlockType, tuple[int, ...]]] = {}
-    alignment, offset = _alignment(metadata), 0
+    alignment, offset = metadata.get(ALIGNMENT, 32), 0
     for i in range(tensor_count):
         start, name = cursor.at, cursor.text(f"tensor {i}", "name of a tensor")
         if name in entries or len(name.encode()) > _LONGEST_NAME:
@@ -184,11 +189,8 @@ def _size(type: BlockType, shape: tuple[int, ...]) -> int:
     return math.prod(shape) // type.elements * type.nbytes
 
 
-def _alignment(metadata: Mapping[str, Any]) -> int:
-    value = metadata.get("general.alignment", 32)
-    if value_bytes("general.alignment", value)[:4] != number_bytes(4, "<u4") or not value or value & value - 1:
-        raise ValueError(f"metadata general.alignment: must be a power of two, uint32, got {value!r}")
-    return int(value)
+def _can_align(value: Any) -> bool:
+    return type(value) in (int, np.uint32) and 0 < value < 2**32 and not value & value - 1
 
 
 def _checked(name: str, raw: np.ndarray, type: str, shape) -> tuple[np.ndarray, BlockType, tuple[int, ...]]:

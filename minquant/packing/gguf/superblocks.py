@@ -27,13 +27,19 @@ from .search import choose
 
 __all__ = ["choose", "pack", "unpack", "values"]
 
+_MULTIPLES = {"Q2_K": (0, 15), "Q3_K": (-32, 31), "Q4_K": (0, 63), "Q5_K": (0, 63), "Q6_K": (-128, 127)}
 _FOUR, _SIX = np.uint8(4), np.uint8(6)  # shifts
 _LOW_4, _LOW_6 = np.uint8(15), np.uint8(63)  # masks
 
 
 def pack(parts: tuple[np.ndarray, ...], type: BlockType, out: np.ndarray) -> None:
-    """Writes parts into super-blocks (n,), a structured array."""
+    """Writes parts into super-blocks (n,), a structured array. Raises ValueError for scales beyond their bits."""
     *scales, codes = parts
+    low, high = _MULTIPLES[type.name]
+    for multiples in scales[len(scales) // 2 :]:
+        if multiples.size and not low <= multiples.min() <= multiples.max() <= high:
+            raise ValueError(f"{type.name}: scales and minima of sub-blocks lie in {low}..{high}, got "
+                             f"{multiples.min()}..{multiples.max()}")
     out["d"] = scales[0]
     if "dmin" in type.struct.names:
         out["dmin"] = scales[1]
