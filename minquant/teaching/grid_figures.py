@@ -33,10 +33,12 @@ def noise_over_bits(bits: Sequence[int], decibels: Mapping[str, Sequence[float]]
 def growth(lengths: Sequence[int], errors: Mapping[str, np.ndarray], x: str, y: str, title: str = ""):
     """Errors by name, (lengths, repetitions) each: the root mean square of each length, and its spread."""
     figure, axes = figures.new(height=4.4)
-    for (name, found), colour, marker in zip(errors.items(), figures.COLOURS, figures.MARKERS):
+    for place, (name, found) in enumerate(errors.items()):
+        colour, marker = figures.COLOURS[place], figures.MARKERS[place]
+        beside = np.asarray(lengths) * 1.07 ** (place - (len(errors) - 1) / 2)  # whiskers beside each other
         middle = _root_mean_square(found)
         low, high = np.percentile(np.abs(found), (10, 90), axis=1)
-        axes.errorbar(lengths, middle, yerr=[np.maximum(middle - low, 0), np.maximum(high - middle, 0)], color=colour,
+        axes.errorbar(beside, middle, yerr=[np.maximum(middle - low, 0), np.maximum(high - middle, 0)], color=colour,
                       marker=marker, capsize=3, label=name)
     axes.set_xscale("log", base=4)
     axes.set_yscale("log")

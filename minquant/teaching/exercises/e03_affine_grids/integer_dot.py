@@ -151,8 +151,9 @@ def show(spec: Spec, answers: Answers) -> Bars:
     """The first group of the worked example."""
     arguments = case(spec, 2, 7)
     got, want = yours(lambda: _ask(spec, answers, arguments)), right(spec, *arguments)
-    return Bars("The first group of the example", "", [
-        (name, abs(got[i][0]) if got else None, abs(want[i][0])) for i, name in enumerate(("products", "corrections"))])
+    rows = [(name, abs(got[i][0]) if got else None, abs(want[i][0]))
+            for i, name in enumerate(("products", "corrections, size"))]
+    return Bars("The first group of the example", "", rows)
 
 
 REFERENCE = '''

@@ -96,7 +96,7 @@ def show(spec: Spec, answers: Answers) -> Bars:
     got = yours(lambda: _ask(answers, low, high)) or (None, None)
     above = None if got[1] is None else got[1] - spec["lowest"]
     return Bars(f"The range {low:g} to {high:g}", "", [("1000 x scale", got[0] and 1000 * got[0], 1000 * want[0]),
-                                                      ("0 above lowest", above, want[1] - spec["lowest"])])
+                                                      ("steps up to 0", above, want[1] - spec["lowest"])])
 
 
 REFERENCE = '''
