@@ -18,7 +18,7 @@ def spec(draw: Draw) -> dict:
     """The layout of one variant, and the bit of the worked example."""
     low, bits, block = draw.choice("low", (True, False)), draw.choice("bits", (3, 5, 6, 7)), draw.choice(
         "block", (16, 24, 32, 48, 64))
-    drawn = {"low": low, "bits": bits, "block": block, "scale": draw.choice("scale", (1, 2, 3, 4)),
+    drawn = {"low": low, "bits": bits, "block": block, "scale": draw.choice("scale", (2, 3, 4)),
              "fills": "lowest" if low else "highest", "first_bit": "lowest" if low else "highest",
              "example_i": draw.integer("example_i", 2, 7), "example_k": draw.integer("example_k", 0, 2)}
     byte, bit = place(drawn, drawn["example_i"], drawn["example_k"])
@@ -114,7 +114,7 @@ A row of a matrix is stored in blocks, one right after the other:
 
 | what | |
 |---|---|
-| one block | a scale of <<scale>> byte(s), then <<block>> codes |
+| one block | a scale of <<scale>> bytes, then <<block>> codes |
 | one code | <<bits>> bits, right behind the code before it; no bit is left unused |
 | a byte fills | from its <<fills>> bit; the <<first_bit>> bit of a code comes first |
 

@@ -32,9 +32,10 @@ def spec(draw: Draw) -> dict:
              "record": draw.order("record", ("name", "kind", "shape", "offset")), "widths": widths}
     words = {"version": f"the version, which must be {drawn['version']}", "count": "the number of tensors",
              "alignment": "the alignment: at least 1"}
-    parts = {"name": f"the length of the name in bytes ({widths['name']} bytes), then the name in UTF-8",
-             "kind": f"the kind ({widths['kind']} byte(s)): 0, 1 or 2, for 1, 2 or 4 bytes per element",
-             "shape": f"the number of axes ({widths['axes']} byte(s)), 1 to {MOST_AXES}, then each length "
+    long = {field: f"{width} byte{'s' * (width > 1)}" for field, width in widths.items()}
+    parts = {"name": f"the length of the name in bytes ({long['name']}), then the name in UTF-8",
+             "kind": f"the kind ({long['kind']}): 0, 1 or 2, for 1, 2 or 4 bytes per element",
+             "shape": f"the number of axes ({long['axes']}), 1 to {MOST_AXES}, then each length "
                       f"({widths['size']} bytes)",
              "offset": f"the offset ({widths['offset']} bytes): where its elements begin, from the data's start on"}
     raw, found = build(drawn, EXAMPLE, 16)

@@ -174,8 +174,8 @@ Write two functions:
            "Which bytes does `pack` never make? A byte is sound if packing what was read from it gives it back."),
     head="# pack and unpack: both go into this cell",
     starter=STARTER, reference=REFERENCE, second=SECOND,
-    explanation="The spread form is ggml's TQ1_0: the byte is the number as a fraction of 256, so multiplying by 3 moves "
-                "the next digit above the byte's top, which vector units do faster than a division.",
+    explanation="The spread form is ggml's TQ1_0: the byte is the number as a fraction of 256, so multiplying by 3 "
+                "moves the next digit above the byte's top, which vector units do faster than a division.",
     checks=(Check("pack: five to a byte", 2, five_to_a_byte), Check("pack: the last byte", 1, last_byte),
             Check("unpack: all 243 bytes", 2, out_of_a_byte), Check("there and back", 1, count_of_weights),
             Check("what holds no weights is refused", 2, refusals)),

@@ -24,7 +24,8 @@ def spec(draw: Draw) -> dict:
     check = draw.choice("check", (1, 3))  # 31 and 29 bits remain: both primes, so that codes straddle
     drawn = {"bits": draw.choice("bits", (3, 5, 6, 7)), "low": low, "aligned": aligned, "check": check,
              "usable": 32 - check, "fills": "lowest" if low else "highest",
-             "check_words": "lowest bit" if check == 1 else f"{check} lowest bits",
+             "check_words": "the lowest bit" if check == 1 else f"the {check} lowest bits",
+             "check_rule": "is a check bit" if check == 1 else "are check bits",
              "row_words": "begins a new word; bits left over at its end are zero" if aligned else
                           "begins with the very next bit; only behind the last row bits may be left over"}
     top = (1 << drawn["bits"]) - 1
@@ -215,7 +216,7 @@ A matrix of codes from 0 to <<top>> comes as 32-bit words:
 
 | what | |
 |---|---|
-| the <<check_words>> of every word | check bits: they belong to no code, and you need not look at them |
+| <<check_words>> of every word | <<check_rule>>, no part of any code; you need not look at it |
 | the other <<usable>> bits of a word | fill from the <<fills>> one on; the <<fills>> bit of a code comes first |
 | one code | <<bits>> bits, right behind the code before it, in two words where it must be |
 | a row of codes | <<row_words>> |
