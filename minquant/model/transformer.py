@@ -143,17 +143,17 @@ class Transformer:
         """One block: x (T, d) -> (T, d). ``angles`` are the RoPE angles of the T positions."""
         name, eps = f"model.layers.{layer}", self.config.norm_eps
         y = layers.rms_norm(x, self.weights[f"{name}.input_layernorm.weight"], eps)  # (T, d)
-        x = x + self._attention(layer, y, angles, cache, tap, prefill)  # (T, d)
+        x = x + self.attention(layer, y, angles, cache, tap, prefill)  # (T, d)
         y = layers.rms_norm(x, self.weights[f"{name}.post_attention_layernorm.weight"], eps)  # (T, d)
-        return x + self._feed_forward(f"{name}.mlp", y, tap)  # (T, d)
+        return x + self.feed_forward(layer, y, tap)  # (T, d)
 
     def head(self, x: np.ndarray, tap: Tap | None = None) -> np.ndarray:
         """The final norm and the output matrix: (T, d) -> (T, vocab)."""
         y = layers.rms_norm(x, self.weights[FINAL_NORM], self.config.norm_eps)  # (T, d)
         return self._linears(y, [self.config.head_name], tap)[0]  # (T, vocab)
 
-    def _attention(self, layer: int, x: np.ndarray, angles: tuple[np.ndarray, np.ndarray], cache: KVCache | None,
-                   tap: Tap | None, prefill: bool) -> np.ndarray:
+    def attention(self, layer: int, x: np.ndarray, angles: tuple[np.ndarray, np.ndarray], cache: KVCache | None = None,
+                  tap: Tap | None = None, prefill: bool = False) -> np.ndarray:
         """Grouped-query attention on the normalised x (T, d) -> (T, d)."""
         name, c = f"model.layers.{layer}.self_attn", self.config
         q, k, v = self._linears(x, [f"{name}.{p}_proj.weight" for p in "qkv"], tap)  # (T, H * h), (T, G * h) twice
@@ -178,8 +178,9 @@ class Transformer:
         # These tokens' own are still at hand unrounded; what came before them is only there as it was stored.
         return tuple(np.concatenate((old[:, :cache.length], new), axis=1) for old, new in zip(stored, (k, v)))
 
-    def _feed_forward(self, name: str, x: np.ndarray, tap: Tap | None) -> np.ndarray:
+    def feed_forward(self, layer: int, x: np.ndarray, tap: Tap | None = None) -> np.ndarray:
         """SwiGLU on the normalised x (T, d) -> (T, d)."""
+        name = f"model.layers.{layer}.mlp"
         gate, up = self._linears(x, [f"{name}.gate_proj.weight", f"{name}.up_proj.weight"], tap)  # (T, f) each
         y = layers.swiglu(gate, up)  # (T, f)
         return self._linears(y, [f"{name}.down_proj.weight"], tap)[0]  # (T, d)
