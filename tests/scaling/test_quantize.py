@@ -81,8 +81,9 @@ def test_error_is_at_most_half_a_step(scheme, x):
     assert (error <= 0.5 * step * (1 + 1e-6))[inside].all()
 
 
-@given(scheme=st.sampled_from([s for s in SCALED if "asym" not in s]), x=weights)
+@given(scheme=st.sampled_from([s for s in SCALED if "asym" not in s and "ceil" not in s]), x=weights)
 def test_a_second_quantization_changes_nothing(scheme, x):
+    """(With ceil and rceil amax may be rounded down to where a smaller power of two does: codes double, values stay.)"""
     once = quantize(x, scheme)
     values = once.dequantize()
     twice = quantize(values, scheme)
