@@ -13,7 +13,7 @@ import numpy as np
 from ..beside import Bars, yours
 from ..source import Answers, Check, Exercise, Miss, Spec, Wrong
 from ..variant import Draw
-from .asking import ask_whole, short
+from .asking import ask_whole
 
 NAME = "unpack_words"
 
@@ -216,7 +216,7 @@ A matrix of codes from 0 to <<top>> comes as 32-bit words:
 
 | what | |
 |---|---|
-| <<check_words>> of every word | <<check_rule>>, no part of any code; you need not look at it |
+| <<check_words>> of every word | <<check_rule>>, no part of any code; ignore what is in there |
 | the other <<usable>> bits of a word | fill from the <<fills>> one on; the <<fills>> bit of a code comes first |
 | one code | <<bits>> bits, right behind the code before it, in two words where it must be |
 | a row of codes | <<row_words>> |
