@@ -111,13 +111,12 @@ class FixedPointFormat(Format):
     def round(self, x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
         """Nearest multiples of the step in range, ties to even: float32, never -0.0. Raises ValueError for NaN."""
         x = as_float32(x)
-        out = np.multiply(x, np.float32(1 / self.smallest_subnormal), out=out)  # by a power of two: exact
+        out = x.clip(-self.max, self.max, out=np.empty(x.shape, np.float32) if out is None else out)  # no overflow
         if np.isnan(out).any():
             raise ValueError(f"{self.name} has no code for NaN, and {np.count_nonzero(np.isnan(out))} of {out.size} "
                              "values are NaN")
-        qmax = np.float32((1 << self.bits - 1) - 1)
+        out *= np.float32(1 / self.smallest_subnormal)  # by a power of two: exact
         np.rint(out, out=out)
-        out.clip(-qmax, qmax, out=out)
         out += np.float32(0)  # an integer has one zero
         out *= np.float32(self.smallest_subnormal)
         return out

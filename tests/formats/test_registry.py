@@ -81,6 +81,20 @@ def test_ternary_has_three_values_and_fixed8_is_int8_by_64():
     assert not np.signbit(fixed.round([-0.001])).any()
 
 
+@pytest.mark.filterwarnings("error")
+def test_the_largest_floats_saturate_without_a_warning():
+    for name in formats.names():
+        fmt, huge = formats.get(name), np.finfo(np.float32).max
+        assert fmt.decode(fmt.encode([huge]))[0] == fmt.round([huge])[0] == fmt.max
+
+
+@pytest.mark.parametrize("name", formats.names())
+def test_one_number_is_encoded_too(name):
+    fmt = formats.get(name)
+    assert np.shape(fmt.encode(0.5)) == np.shape(fmt.round(0.5)) == ()
+    assert fmt.round(0.5) == fmt.round([0.5])[0] == fmt.decode(fmt.encode(0.5))
+
+
 @pytest.mark.parametrize("bad", [[1 + 2j], ["a"], [None]])
 def test_only_real_numbers_are_encoded(bad):
     with pytest.raises(TypeError, match="real numbers"):
