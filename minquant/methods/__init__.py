@@ -4,11 +4,22 @@ A method is a function of a weight matrix W (out, in), perhaps of inputs X (samp
 scheme. It knows no model: each file can be read with its paper beside it.
 
     rtn.py    round to nearest: the baseline
+    awq.py    multiply the columns that meet large inputs before rounding, divide the inputs
+    hqq.py    move the grid of each group until most weights are close to it; needs no inputs
+    obq.py    the weight that costs least first, the others answer; for small matrices
+    gptq.py   the same in a fixed order, which makes it fast; hessian.py and column_grid.py are what both stand on
 
 The functions are imported eagerly, on purpose: ``methods.rtn`` is the function, its file has the same name, and an
 attribute found lazily would hand out the module.
 """
 
+from .awq import AwqResult, ScaleSearch, awq, clip_weights, search_scales
+from .column_grid import check_scheme
+from .gptq import gptq, gptq_from_hessian
+from .hessian import Hessian, hessian
+from .hqq import hqq
+from .obq import obq
 from .rtn import rtn
 
-__all__ = ["rtn"]
+__all__ = ["AwqResult", "Hessian", "ScaleSearch", "awq", "check_scheme", "clip_weights", "gptq", "gptq_from_hessian",
+           "hessian", "hqq", "obq", "rtn", "search_scales"]

@@ -17,8 +17,8 @@ How it works
 Where the zero point is stored
     The zero point that comes out is no whole number, and that is the whole gain: with the scale fixed, a whole one
     can only move the ends of the grid, never its points, and rounded at the end it does no better than round to nearest
-    (a test shows both). The authors keep it as a float16 beside each scale. Of our layouts only ``q4_1`` has room for that
-    (real = scale * code + minimum): there we do as they do. An integer scheme such as "int4:g32:asym" stores a whole
+    (a test shows both). The authors keep it as a float16 beside each scale. Of our layouts only ``q4_1`` has room for
+    that (real = scale * code + minimum): there we do as they do. An integer scheme such as "int4:g32:asym" stores a whole
     zero point of 4 bits, so there each turn rounds the zero point and then fits the *scale* to W - E by least squares:
     points that may not move may still spread. That step is ours.
 
@@ -31,7 +31,7 @@ What differs
     more than most weights of a language model, so E is nearly always 0. We count errors in steps of the grid: a matrix
     times two gets the same codes. They stop all groups when the mean |W - Q| no longer falls, and return the zero point
     that follows; we judge each group by the sum that is minimised and return the best grid it had, the first
-    included. So no group is worse than round to nearest by that measure. They start without widening the range to hold 0.
+    included. So no group is worse than round to nearest by that measure. They do not widen the range to contain 0.
 
 What we leave out
     Groups along the other axis, zero points and scales that are quantized themselves, the solver by gradient descent.
@@ -67,8 +67,8 @@ def hqq(W: np.ndarray, scheme: str | Scheme, *, iterations: int = 20, p: float =
     Raises:
         ValueError: a scheme without a zero point, p, beta, kappa or iterations out of range, and as ``rtn`` does.
     """
-    scheme = Scheme.parse(scheme)
-    _check(scheme, iterations, p, beta, kappa)
+    scheme = check_scheme(scheme)
+    _check_settings(iterations, p, beta, kappa)
     start = rtn(W, scheme)
     blocks = scheme.blocks(as_float32(W))  # (n, length)
     codes = np.empty(blocks.shape, np.uint8)
@@ -81,6 +81,15 @@ def hqq(W: np.ndarray, scheme: str | Scheme, *, iterations: int = 20, p: float =
     extra = {"minimum": best.minimum.astype(np.float16).reshape(shape)} if scheme.preset == FLOAT_ZERO else {}
     zero = None if extra else best.zero.astype(np.uint8).reshape(shape)
     return QTensor(codes.reshape(start.shape), best.scale.astype(start.scale.dtype).reshape(shape), zero, scheme, extra)
+
+
+def check_scheme(scheme: str | Scheme) -> Scheme:
+    """The scheme, parsed. Raises ValueError where it has no zero point that could move."""
+    scheme = Scheme.parse(scheme)
+    if not scheme.has_zero_point and scheme.preset != FLOAT_ZERO:
+        raise ValueError(f"HQQ moves the zero point, and {scheme} has none: write an asymmetric integer scheme such as "
+                         f"'int4:g64:asym', or {FLOAT_ZERO!r} for a float zero point")
+    return scheme
 
 
 def shrink(x: np.ndarray, beta: float, p: float) -> np.ndarray:
@@ -161,11 +170,8 @@ def _as_stored(scale: np.ndarray, scheme: Scheme) -> np.ndarray:
     return kept.astype(np.float32)
 
 
-def _check(scheme: Scheme, iterations: int, p: float, beta: float, kappa: float) -> None:
-    """Raise ValueError for a scheme or a setting HQQ has no meaning for."""
-    if not scheme.has_zero_point and scheme.preset != FLOAT_ZERO:
-        raise ValueError(f"HQQ moves the zero point, and {scheme} has none: write an asymmetric integer scheme such as "
-                         f"'int4:g64:asym', or {FLOAT_ZERO!r} for a float zero point")
+def _check_settings(iterations: int, p: float, beta: float, kappa: float) -> None:
+    """Raise ValueError for settings that have no meaning."""
     if not 0 < p <= 1:
         raise ValueError(f"p must be above 0 and at most 1, not {p}: with p > 1 outliers would lead again")
     if not beta > 0 or not kappa >= 1:
