@@ -22,6 +22,11 @@ import ipywidgets as widgets
 from IPython.display import display
 
 
+# ipywidgets gives every choice the height of one line, so that a longer one would run into the next.
+_WRAP = ("<style>.minquant-quiz label {height: auto; padding-left: 22px; position: relative}"
+         ".minquant-quiz input {left: 0; position: absolute; top: 0}</style>")
+
+
 @dataclass(frozen=True)
 class Choice:
     """One possible answer: its text, whether it is right, and why."""
@@ -69,12 +74,13 @@ def _asked(number: int, question: Question) -> widgets.VBox:
     said = widgets.HTML("")
     picks = widgets.RadioButtons(options=[c.text for c in question.choices], value=None,
                                  layout=widgets.Layout(width="max-content", max_width="100%"))
+    picks.add_class("minquant-quiz")
 
     def explain(change: dict) -> None:
         said.value = _verdict(next(c for c in question.choices if c.text == change["new"]))
 
     picks.observe(explain, names="value")
-    return widgets.VBox([widgets.HTML(f"<b>{number}. {escape(question.text)}</b>"), picks, said])
+    return widgets.VBox([widgets.HTML(f"{_WRAP}<b>{number}. {escape(question.text)}</b>"), picks, said])
 
 
 def _verdict(choice: Choice) -> str:
