@@ -235,8 +235,8 @@ def _inputs(X: np.ndarray) -> np.ndarray:
     bad = np.argwhere(~np.isfinite(X))
     if len(bad):
         sample, column = (int(i) for i in bad[0])
-        raise ValueError(f"X holds {X[sample, column]} at sample {sample}, column {column}: inputs must be finite; look "
-                         "for the layer that made them")
+        raise ValueError(f"X holds {X[sample, column]} at sample {sample}, column {column}: inputs must be finite; "
+                         "look for the layer that made them")
     return X
 
 

@@ -18,9 +18,9 @@ Where the zero point is stored
     The zero point that comes out is no whole number, and that is the whole gain: with the scale fixed, a whole one
     can only move the ends of the grid, never its points, and rounded at the end it does no better than round to nearest
     (a test shows both). The authors keep it as a float16 beside each scale. Of our layouts only ``q4_1`` has room for
-    that (real = scale * code + minimum): there we do as they do. An integer scheme such as "int4:g32:asym" stores a whole
-    zero point of 4 bits, so there each turn rounds the zero point and then fits the *scale* to W - E by least squares:
-    points that may not move may still spread. That step is ours.
+    that (real = scale * code + minimum): there we do as they do. An integer scheme such as "int4:g32:asym" stores a
+    whole zero point of 4 bits, so there each turn rounds the zero point and then fits the *scale* to W - E by least
+    squares: points that may not shift may still spread. That step is ours.
 
 Source
     Badri and Shaji, "Half-Quadratic Quantization of Large Machine Learning Models", Mobius Labs 2023
