@@ -500,6 +500,166 @@ def block_standard_error(values, block: int) -> float:
 
 
 # --------------------------------------------------------------------------------------------------------------------
+# GPTQ and OBQ from what they promise: after every rounding the free weights are solved for anew, from the float weights
+# --------------------------------------------------------------------------------------------------------------------
+
+def damped_hessian(X, damp: float) -> np.ndarray:
+    """X^T X, a dead column's diagonal 1, damp times the mean of the others added to the diagonal."""
+    columns = [[float(v) for v in column] for column in np.asarray(X).T]
+    H = np.array([[math.fsum(a * b for a, b in zip(one, other)) for other in columns] for one in columns])
+    live = [H[i][i] for i in range(len(H)) if H[i][i] > 0]
+    for i in range(len(H)):
+        H[i][i] = (H[i][i] or 1.0) + damp * (sum(live) / len(live) if live else 1.0)
+    return H
+
+
+def best_answer(w, rounded: dict[int, float], H) -> np.ndarray:
+    """The row in which some weights are rounded and the others minimise (row - w) H (row - w)^T."""
+    fixed, free = sorted(rounded), [j for j in range(len(w)) if j not in rounded]
+    row = np.array(w, np.float64)
+    row[fixed] = [rounded[j] for j in fixed]
+    if fixed and free:
+        row[free] = w[free] - np.linalg.solve(H[np.ix_(free, free)], H[np.ix_(free, fixed)] @ (row[fixed] - w[fixed]))
+    return row
+
+
+def row_grids(row, bits: int, symmetric: bool, group: int | None, power: float | None) -> list[tuple[np.float32, int]]:
+    """Grid of every group of a row (all of it where group is None)."""
+    size = group or len(row)
+    grids = []
+    for i in range(0, len(row), size):
+        part = np.asarray(row[i:i + size], np.float32)
+        grids.append(integer_grid(part.min(), part.max(), bits, symmetric, group is not None) if power is None
+                     else searched_grid(part, bits, symmetric, group is not None, power))
+    return grids
+
+
+def nearest_on_grid(x: float, grid: tuple[np.float32, int], bits: int, symmetric: bool) -> tuple[int, float]:
+    """Code and value of the nearest point of a grid."""
+    scale, zero = grid
+    code = integer_codes([x], scale, zero, bits, symmetric)[0]
+    return code, float(np.float32(code - zero) * scale)
+
+
+def gptq(W, X, bits: int, symmetric: bool, group: int | None = None, power: float | None = None, damp: float = 0.01,
+         order=None, static: bool = False) -> list[list[int]]:
+    """Codes of every row, rounded column by column in the order given."""
+    H = damped_hessian(X, damp)
+    dead = [j for j in range(len(H)) if not np.asarray(X)[:, j].any()]
+    codes = []
+    for w in np.array(W, np.float64):
+        w[dead] = 0
+        grids, rounded, found = row_grids(w, bits, symmetric, group, power), {}, [0] * len(w)
+        for j in order or range(len(w)):
+            row = best_answer(w, rounded, H)
+            if group and j % group == 0 and not static:
+                grids[j // group] = row_grids(row[j:j + group], bits, symmetric, group, power)[0]
+            found[j], rounded[j] = nearest_on_grid(row[j], grids[j // group if group else 0], bits, symmetric)
+        codes.append(found)
+    return codes
+
+
+def obq(W, X, bits: int, symmetric: bool, group: int | None = None, damp: float = 0.01) -> list[list[int]]:
+    """Codes of every row; next comes the worst outlier, or the weight after which the error of the row is smallest."""
+    H = damped_hessian(X, damp)
+    codes = []
+    for w in np.array(W, np.float64):
+        grids, rounded, found = row_grids(w, bits, symmetric, group, None), {}, [0] * len(w)
+        while len(rounded) < len(w):
+            row, outliers, costs = best_answer(w, rounded, H), {}, {}
+            for j in set(range(len(w))) - set(rounded):
+                grid = grids[j // group if group else 0]
+                value = nearest_on_grid(row[j], grid, bits, symmetric)[1]
+                change = best_answer(w, rounded | {j: value}, H) - w
+                costs[j] = change @ H @ change
+                if abs(row[j] - value) > grid[0] / 2:
+                    outliers[j] = -abs(row[j] - value)
+            j = min(outliers or costs, key=(outliers or costs).get)
+            found[j], rounded[j] = nearest_on_grid(row[j], grids[j // group if group else 0], bits, symmetric)
+        codes.append(found)
+    return codes
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# AWQ and HQQ: every alpha and every clip tried by its definition, outputs computed sample by sample; one group at a time
+# --------------------------------------------------------------------------------------------------------------------
+
+def rounded_row(row, bits: int, symmetric: bool, group: int | None) -> list[float]:
+    """Values of a row rounded to nearest on the grids of its groups."""
+    grids = row_grids(row, bits, symmetric, group, None)
+    return [nearest_on_grid(x, grids[j // group if group else 0], bits, symmetric)[1] for j, x in enumerate(row)]
+
+
+def squared_output_error(row, other, X) -> float:
+    """Sum over samples of the squared difference of two rows' outputs."""
+    return math.fsum(math.fsum(float(x) * (float(a) - float(b)) for x, a, b in zip(sample, row, other)) ** 2
+                     for sample in X)
+
+
+def awq_scales(X, alpha: float) -> list[np.float32]:
+    """mean|x|^alpha of every column, the largest times the smallest 1; no column is all zero."""
+    powers = [(math.fsum(abs(float(x)) for x in column) / len(column)) ** alpha for column in np.asarray(X).T]
+    return [np.float32(power / math.sqrt(max(powers) * min(powers))) for power in powers]
+
+
+def awq_errors(W, X, bits: int, symmetric: bool, group: int | None, grid: int) -> list[float]:
+    """Squared output error of every alpha."""
+    errors = []
+    for i in range(grid):
+        scales, error = awq_scales(X, i / grid), 0.0
+        for row in W:
+            values = rounded_row([w * s for w, s in zip(row, scales)], bits, symmetric, group)
+            error += squared_output_error(row, [v / float(s) for v, s in zip(values, scales)], X)
+        errors.append(error)
+    return errors
+
+
+def awq_clip(W, X, bits: int, symmetric: bool, group: int) -> np.ndarray:
+    """Every group between plus and minus the share of its largest magnitude that harms its own output least."""
+    clipped = np.array(W, np.float32)
+    for row in clipped:
+        for start in range(0, len(row), group):
+            part, inputs = row[start:start + group].copy(), np.asarray(X)[:, start:start + group]
+            least = math.inf
+            for share in (1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55):
+                end = np.float32(max(abs(part))) * np.float32(share)
+                trial = [max(-end, min(end, w)) for w in part]
+                error = squared_output_error(part, rounded_row(trial, bits, symmetric, group), inputs)
+                if error < least:
+                    least, row[start:start + group] = error, trial
+    return clipped
+
+
+def hqq(w, scale: float, offset: float, bits: int, whole: bool, p: float, beta: float, kappa: float,
+        turns: int) -> list[float]:
+    """Best values found for one group with a float16 scale. ``whole``: values are scale * (code - zero), offset is
+    the zero; otherwise scale * code + offset, with a float16 offset."""
+    best, least = [], math.inf
+    for _ in range(turns + 1):
+        zero = offset if whole else -offset / scale
+        codes = [min(max(round(x / scale + zero), 0), 2**bits - 1) for x in w]
+        values = [scale * (code - zero) for code in codes]
+        error = math.fsum(abs(x - v) ** p for x, v in zip(w, values))
+        if error >= least:
+            break
+        best, least = values, error
+        target = []
+        for x, v in zip(w, values):
+            steps = abs(x - v) / scale
+            kept = max(steps - steps ** (p - 1) / beta, 0) if steps else 0
+            target.append(x - math.copysign(kept, x - v) * scale)
+        if whole:
+            mean = math.fsum(code - t / scale for code, t in zip(codes, target)) / len(w)
+            offset = min(max(round(mean), 0), 2**bits - 1)
+            steps = [code - offset for code in codes]
+            scale = float(np.float16(math.fsum(t * k for t, k in zip(target, steps)) / sum(k * k for k in steps)))
+        else:
+            offset = float(np.float16(math.fsum(t - scale * code for code, t in zip(codes, target)) / len(w)))
+        beta *= kappa
+    return best
+
+
+# --------------------------------------------------------------------------------------------------------------------
 # Training: gradients by finite differences, AdamW one weight at a time
 # --------------------------------------------------------------------------------------------------------------------
 

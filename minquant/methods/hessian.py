@@ -19,7 +19,7 @@ Dead columns and damping
 
     which is the H of a problem that also dislikes large D: fewer samples than columns then do no harm, and errors are
     not pushed into a direction only because the few samples at hand happen to avoid it. Where the factorization below
-    still fails, it is tried again with ten times the damping, at most until ``damp`` exceeds 1; a warning says so.
+    still fails, it is tried again with ten times the damping, up to 1, and a warning says so.
 
 The factor
     Methods that round one column after another need the inverse of H without its first columns, for each number of
@@ -142,13 +142,10 @@ def inverse_factor(H: np.ndarray, damp: float, dead: np.ndarray) -> np.ndarray:
     if not 0 <= damp < np.inf:
         raise ValueError(f"damp is a share of the mean diagonal of H, such as 0.01, and not below 0; got {damp}")
     share = damp
-    while True:
-        R = _upper_factor(damped(H, share, dead))
-        if R is not None:
-            break
-        if share > 1:
+    while (R := _upper_factor(damped(H, share, dead))) is None:
+        if share >= 1:
             raise ValueError(f"H cannot be factored even with {share:g} of its mean diagonal added: is it X^T X?")
-        share = max(10 * share, FIRST_DAMP)
+        share = min(max(10 * share, FIRST_DAMP), 1.0)
     if share != damp:
         warnings.warn(f"H damped by {damp:g} could not be factored; {share:g} was used. Give more samples, or damp="
                       f"{share:g}", RuntimeWarning, stacklevel=4)
@@ -161,9 +158,8 @@ def _upper_factor(H: np.ndarray) -> np.ndarray | None:
         R = np.linalg.cholesky(H[::-1, ::-1])[::-1, ::-1]
     except np.linalg.LinAlgError:
         return None
-    smallest = np.square(np.diag(R)).min()
-    certain = len(H) * np.finfo(np.float64).eps * np.diag(H).max()  # below it a pivot is rounding error
-    return R if smallest > certain else None
+    certain = len(H) * np.finfo(np.float64).eps * np.diag(H)  # (in,) below it a pivot is rounding error
+    return R if (np.square(np.diag(R)) > certain).all() else None
 
 
 def _check_finite(part: np.ndarray, first: int) -> None:
