@@ -4,10 +4,11 @@ How it works
     The output matrix is rounded first (where tied it is also the embedding, so all that follows is computed from
     it). Then the blocks, first to last. A method that asks for inputs gets what the *already quantized* blocks before
     it produce on the calibration text, as in GPTQ (Frantar et al. 2022, arXiv 2210.17323, section 5, "Setup"): so later
-    blocks see, and can answer, the errors of earlier ones. A method that does not ask costs no forward pass.
+    blocks see, and can answer, the errors of earlier ones. A method that does not ask costs no forward pass. AWQ
+    first edits the float weights of the block at hand, its norms among them (``awq.py``); then a method rounds them.
 
 What we leave out
-    Changing the scales of neighbouring layers (AWQ, SmoothQuant) and rotating: those edit float weights.
+    SmoothQuant and rotation, which edit float weights as well.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from typing import Any, Callable, Iterable
 import numpy as np
 
 from ..scaling import QTensor, Scheme
-from . import layers
+from . import awq
+from . import calibration as text
 from .config import EMBEDDING, Config, linear_names, tensor_shapes
 from .recipe import METHODS, Method, Recipe
-from .tokens import check_tokens
 from .transformer import Transformer
 
 
@@ -50,8 +51,8 @@ def quantize(model: Transformer, recipe: Recipe, calibration: Any = None, progre
     rounded, qtensors = {}, {}
     partial = Transformer(model.config, ChainMap(rounded, model.weights), model.tokenizer, recipe)
 
-    def put(name: str, method: Method, scheme: str, inputs: np.ndarray | None = None) -> None:
-        qtensors[name] = _quantize_weight(name, model.weights[name], inputs, method, scheme)
+    def put(name: str, method: Method, scheme: str, inputs: Any = None) -> None:
+        qtensors[name] = _quantize_weight(name, partial.weights[name], inputs, method, scheme)
         rounded[name] = qtensors[name].dequantize()
 
     if recipe.head is not None and not recipe.skips(model.config.head_name):
@@ -65,20 +66,18 @@ def quantize(model: Transformer, recipe: Recipe, calibration: Any = None, progre
 def _quantize_blocks(partial: Transformer, put: Callable, calibration: Any, progress: Any) -> None:
     """Quantize the blocks in order; ``partial`` sees each weight as soon as ``put`` has rounded it."""
     config, recipe, method = partial.config, partial.recipe, METHODS[partial.recipe.method]
-    states = [(partial.embed(w), _angles(config, len(w))) for w in _windows(config, calibration, recipe.method)] \
-        if method.needs_inputs else []
+    states = text.start(partial, calibration, recipe.method) if method.needs_text else []
     for layer in _wrap(progress)(range(config.layers)):
-        inputs: dict[str, list[np.ndarray]] = {}
-        for x, angles in states:
-            partial.block(layer, x, angles, tap=lambda name, x: inputs.setdefault(name, []).append(x))
+        if method.scale:
+            partial.weights.update(awq.scale_block(partial, layer, states, Scheme.parse(recipe.weights), method.clip))
+        gathered = text.observe(partial, layer, states, method.gather) if method.needs_inputs else {}
         for name in linear_names(config, layer):
             if not recipe.skips(name):
-                put(name, method, recipe.weights, np.concatenate(inputs[name]) if method.needs_inputs else None)
-        states = [(partial.block(layer, x, angles), angles) for x, angles in states]
+                put(name, method, recipe.weights, gathered[name].result() if method.needs_inputs else None)
+        states = text.advance(partial, layer, states)
 
 
-def _quantize_weight(name: str, weight: np.ndarray, inputs: np.ndarray | None, method: Method,
-                     scheme: str) -> QTensor:
+def _quantize_weight(name: str, weight: np.ndarray, inputs: Any, method: Method, scheme: str) -> QTensor:
     try:
         return method.quantize(weight, inputs, Scheme.parse(scheme))
     except ValueError as error:
@@ -105,18 +104,6 @@ def _check_group(scheme: Scheme, width: int, where: str) -> None:
     if scheme.group_size and width % scheme.group_size:
         raise ValueError(f"{where}: a row of {width} is no whole number of groups of {scheme.group_size} ({scheme}); "
                          f"choose a group size that divides {width}")
-
-
-def _windows(config: Config, calibration: Any, method: str) -> Iterable[np.ndarray]:
-    """Calibration tokens in windows of at most the model's context."""
-    if calibration is None:
-        raise ValueError(f"method {method!r} needs calibration tokens: model.quantize(recipe, calibration=tokens)")
-    tokens = check_tokens(calibration, config.vocab_size)
-    return [tokens[i:i + config.context] for i in range(0, len(tokens), config.context)]
-
-
-def _angles(config: Config, length: int) -> tuple[np.ndarray, np.ndarray]:
-    return layers.rope_angles(np.arange(length), config.head_dim, config.rope_theta)
 
 
 def _wrap(progress: Any) -> Callable[[Iterable], Iterable]:

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass
-from typing import Callable, Iterable
+from functools import partial
+from typing import Any, Callable, Iterable
 
 import numpy as np
 
-from ..methods import rtn
+from ..methods import Hessian, check_scheme, gptq_from_hessian, hqq, rtn
+from ..methods.awq import check_scheme as check_scales
+from ..methods.hqq import check_scheme as check_zero_point
 from ..scaling import QTensor, Scheme, fake_quantize
+from .gatherers import Gatherer, Samples
 
 
 @dataclass(frozen=True)
@@ -24,19 +28,49 @@ class Method:
     """A way to choose the codes of one weight matrix.
 
     Attributes:
-        quantize: function of (weight (out, in), inputs (samples, in) or None, scheme) that gives a QTensor.
-        needs_inputs: the function wants the inputs of the matrix on calibration text.
+        quantize: function of (weight (out, in), what was gathered of its inputs or None, scheme) that gives a QTensor.
+        needs_inputs: the function wants to know the inputs of the matrix on calibration text.
+        gather: makes what takes these inputs piece by piece and keeps what the function needs: all of them, (samples,
+            in), by default.
+        check: raises ValueError for a scheme that the function cannot work with.
+        scale, clip: the weights of a block are scaled, and clipped, by AWQ's searches before the function sees them.
     """
 
-    quantize: Callable[[np.ndarray, np.ndarray | None, Scheme], QTensor]
+    quantize: Callable[[np.ndarray, Any, Scheme], QTensor]
     needs_inputs: bool = False
+    gather: Callable[[], Gatherer] = Samples
+    check: Callable[[Scheme], Any] = Scheme.parse
+    scale: bool = False
+    clip: bool = False
+
+    @property
+    def needs_text(self) -> bool:
+        """Whether the method looks at calibration text at all."""
+        return self.needs_inputs or self.scale
 
 
-def _round_to_nearest(weight: np.ndarray, inputs: np.ndarray | None, scheme: Scheme) -> QTensor:
+def _round_to_nearest(weight: np.ndarray, inputs: None, scheme: Scheme) -> QTensor:
     return rtn(weight, scheme)
 
 
-METHODS: dict[str, Method] = {"rtn": Method(_round_to_nearest)}
+def _half_quadratic(weight: np.ndarray, inputs: None, scheme: Scheme) -> QTensor:
+    return hqq(weight, scheme)
+
+
+def _check_both(scheme: Scheme) -> None:
+    check_scales(scheme), check_scheme(scheme)
+
+
+_gptq_act_order = partial(gptq_from_hessian, act_order=True, static_groups=True)
+
+METHODS: dict[str, Method] = {
+    "rtn": Method(_round_to_nearest),
+    "gptq": Method(gptq_from_hessian, needs_inputs=True, gather=Hessian, check=check_scheme),
+    "gptq_act_order": Method(_gptq_act_order, needs_inputs=True, gather=Hessian, check=check_scheme),
+    "awq": Method(_round_to_nearest, check=check_scales, scale=True, clip=True),
+    "awq+gptq": Method(gptq_from_hessian, needs_inputs=True, gather=Hessian, check=_check_both, scale=True),
+    "hqq": Method(_half_quadratic, check=check_zero_point),
+}
 
 
 @dataclass(frozen=True)
@@ -78,6 +112,8 @@ class Recipe:
             object.__setattr__(self, part, given if isinstance(given, str) else str(scheme))
         if self.method not in METHODS:
             raise ValueError(f"recipe, method: {self.method!r} is unknown; this version has {', '.join(METHODS)}")
+        if self.weights is not None:
+            _check_method(self.method, Scheme.parse(self.weights))
         skip = (self.skip,) if isinstance(self.skip, str) else tuple(self.skip)
         if not all(isinstance(pattern, str) and pattern for pattern in skip):
             raise TypeError(f"recipe, skip: names of weights as strings, not {self.skip!r}")
@@ -98,6 +134,14 @@ class Recipe:
 def _matches(name: str, pattern: str) -> bool:
     """A pattern matches whole dotted parts: ``layers.1`` is in ``model.layers.1.mlp`` but not in ``layers.11``."""
     return fnmatch.fnmatchcase(f".{name}.", f"*.{pattern}.*")
+
+
+def _check_method(method: str, scheme: Scheme) -> None:
+    """Refuse a scheme of the weights that the method cannot work with."""
+    try:
+        METHODS[method].check(scheme)
+    except ValueError as error:
+        raise ValueError(f"recipe, weights, method {method!r}: {error}") from None
 
 
 def _check_granularity(part: str, scheme: Scheme) -> None:
