@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Callable, NoReturn
+from typing import TYPE_CHECKING, Callable, NoReturn
+
+if TYPE_CHECKING:
+    from ..model import Recipe, Transformer
 
 RECIPE_FLAGS = {
     "weights": "linear layers of the blocks, for example int4:g32",
@@ -17,6 +20,7 @@ RECIPE_FLAGS = {
     "attention": "queries, keys and probabilities inside attention, for example int8:token",
     "head": "output matrix (with the embedding, when tied)",
 }
+CALIBRATION_TOKENS = 8192
 
 
 class Parser(argparse.ArgumentParser):
@@ -40,6 +44,10 @@ class Parser(argparse.ArgumentParser):
         for flag, about in RECIPE_FLAGS.items():
             group.add_argument(f"--{flag}", metavar="M" if flag == "method" else "SCHEME",
                                default="rtn" if flag == "method" else None, help=about)
+        group.add_argument("--calibration-tokens", type=whole(1), metavar="N", default=CALIBRATION_TOKENS,
+                           help="how much of the calibration text, which shares nothing with the test text, is read by "
+                                "methods that look at inputs, such as gptq")
+        group.add_argument("--calibration-seed", type=whole(0), metavar="S", default=0, help="draws which part of it")
 
 
 class _Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpFormatter):
@@ -57,6 +65,24 @@ def recipe_words(args: argparse.Namespace) -> dict[str, str]:
     """The recipe flags that were given, as keyword arguments of ``minquant.Recipe``."""
     given = {flag: getattr(args, flag) for flag in RECIPE_FLAGS if getattr(args, flag) is not None}
     return {flag: value for flag, value in given.items() if value.lower() not in ("none", "float")}
+
+
+def calibration(args: argparse.Namespace, recipe: Recipe) -> dict[str, int] | None:
+    """Which calibration text the flags ask for; None where the recipe's method looks at none."""
+    from ..model import METHODS
+
+    if recipe.weights is None or not METHODS[recipe.method].needs_text:
+        return None
+    return {"tokens": args.calibration_tokens, "seed": args.calibration_seed}
+
+
+def quantized(model: Transformer, recipe: Recipe, calibration: dict[str, int] | None,
+              progress: bool | None = None) -> Transformer:
+    """The model, quantized by a recipe, on the calibration text that ``calibration`` describes."""
+    from ..evaluation import calibration_tokens
+
+    seen = None if calibration is None else calibration_tokens(model, calibration["tokens"], calibration["seed"])
+    return model.quantize(recipe, seen, progress)
 
 
 def names(text: str) -> list[str]:

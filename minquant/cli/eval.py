@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
-from .arguments import Parser, recipe_words, whole
+from .arguments import Parser, calibration, quantized, recipe_words, whole
 from .output import as_json, bar
 
 TINY = "tiny"
@@ -32,13 +33,12 @@ def parser() -> Parser:
 def main(argv: list[str]) -> int:
     """Run ``minquant eval``; returns the exit code."""
     args = parser().parse_args(argv)
-    recipe = recipe_words(args)
-    report = measure(args.checkpoint, recipe, args.limit_bytes, args.context)
+    report = measure(args)
     print(as_json(report) if args.json else as_text(report))
     return 0
 
 
-def measure(checkpoint: str, recipe: dict[str, str], limit_bytes: int | None, context: int | None) -> dict[str, Any]:
+def measure(args: argparse.Namespace) -> dict[str, Any]:
     """The object ``--json`` prints: the figures, and what was measured on what.
 
     Raises ValueError or OSError for a recipe or a checkpoint that cannot be used.
@@ -46,21 +46,26 @@ def measure(checkpoint: str, recipe: dict[str, str], limit_bytes: int | None, co
     from .. import Recipe, load
     from ..evaluation import evaluate, heldout_tokens
 
-    chosen = Recipe(**recipe)  # checked before anything is read
-    model = load(checkpoint)
-    tokens = heldout_tokens(model, limit_bytes=limit_bytes)
-    if recipe.keys() <= {"method"}:  # the float model, which needs no second pass to be compared with itself
-        figures = evaluate(model, tokens=tokens, context=context, progress=bar()).figures() | ITSELF
+    words = recipe_words(args)
+    recipe = Recipe(**words)  # checked before anything is read
+    seen = calibration(args, recipe)
+    model = load(args.checkpoint)
+    tokens = heldout_tokens(model, limit_bytes=args.limit_bytes)
+    if words.keys() <= {"method"}:  # the float model, which needs no second pass to be compared with itself
+        figures = evaluate(model, tokens=tokens, context=args.context, progress=bar()).figures() | ITSELF
     else:
-        quantized = model.quantize(chosen, progress=bar())
-        figures = evaluate(quantized, model, tokens, context, progress=bar()).figures()
-    return {"checkpoint": checkpoint, "recipe": recipe, **figures}
+        rounded = quantized(model, recipe, seen, bar())
+        figures = evaluate(rounded, model, tokens, args.context, progress=bar()).figures()
+    return {"checkpoint": args.checkpoint, "recipe": words, "calibration": seen, **figures}
 
 
 def as_text(report: dict[str, Any]) -> str:
     """The report for people: one figure a line, with its standard error where it has one."""
     parts = ", ".join(f"{part} {scheme}" for part, scheme in report["recipe"].items() if part != "method")
     lines = [f"{report['checkpoint']}: {parts or 'float'}; {report['scored_tokens']} tokens of held-out text"]
+    if report["calibration"]:
+        lines.append("  {0} on {tokens} tokens of calibration text, seed {seed}".format(
+            report["recipe"]["method"], **report["calibration"]))
     for key, title, form in LINES:
         error = report.get(f"{key}_stderr")
         value = "-" if report[key] is None else form.format(report[key])

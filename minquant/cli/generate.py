@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .arguments import Parser, number, recipe_words, whole
+from .arguments import Parser, calibration, number, quantized, recipe_words, whole
 from .output import as_json
 
 PROMPT = "Return a list of"
@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     if model.tokenizer is None:
         raise ValueError(f"{args.checkpoint} has no tokenizer.json beside its weights, so it cannot read a prompt")
     if words.keys() - {"method"}:
-        model = model.quantize(recipe)
+        model = quantized(model, recipe, calibration(args, recipe))
     prompt = model.tokenizer.encode(args.prompt) if args.prompt else [0]  # token 0 starts a text
     written = model.generate(prompt, args.tokens, temperature=args.temperature, top_p=args.top_p, seed=args.seed)
     text = model.tokenizer.decode(written)
