@@ -34,5 +34,6 @@ class Samples:
 
     def result(self) -> np.ndarray:
         """All inputs in the order they came: (samples, in)."""
-        self._pieces = [np.concatenate(self._pieces)]
+        if len(self._pieces) > 1:  # once, for all matrices that share them
+            self._pieces = [np.concatenate(self._pieces)]
         return self._pieces[0]

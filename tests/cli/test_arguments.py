@@ -25,6 +25,19 @@ def test_recipe_flags_are_the_fields_of_recipe():
     assert set(arguments.RECIPE_FLAGS) == {f.name for f in dataclasses.fields(Recipe)} - {"skip"}
 
 
+def test_calibration_text_is_read_by_methods_that_ask_for_it():
+    from minquant import Recipe
+    from minquant.evaluation.calibration import TOKENS
+
+    parser = arguments.Parser("eval", "about")
+    parser.add_recipe()
+    args = parser.parse_args(["--calibration-seed", "5"])
+    assert arguments.calibration(args, Recipe(weights="int4:g32", method="gptq")) == {"tokens": TOKENS, "seed": 5}
+    assert arguments.calibration(args, Recipe(weights="int4:g32", method="awq")) is not None
+    assert arguments.calibration(args, Recipe(weights="int4:g32")) is None
+    assert arguments.calibration(args, Recipe(method="gptq")) is None
+
+
 def test_names_keep_their_order_and_spelling():
     assert arguments.names("bf16, int8:channel,int4:g32") == ["bf16", "int8:channel", "int4:g32"]
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from minquant import Recipe, load
-from minquant.evaluation import evaluate, heldout_tokens
+from minquant.evaluation import calibration_tokens, evaluate, heldout_tokens
 
 KEYS = {"perplexity", "perplexity_stderr", "bits_per_byte", "kl", "kl_stderr", "top1_agreement", "bits_per_weight"}
 SHORT = ("--limit-bytes", "400")
@@ -37,6 +37,17 @@ def test_every_flag_reaches_the_recipe(command, checkpoint):
     assert got["kl"] > 0
 
 
+def test_a_calibrated_method_reads_the_text_the_flags_choose(command, checkpoint):
+    words = ("eval", checkpoint, *SHORT, "--weights", "int3:channel", "--method", "gptq")
+    got = json.loads(command(*words, "--json", "--calibration-tokens", 100, "--calibration-seed", 3).out)
+    assert got["calibration"] == {"tokens": 100, "seed": 3}
+    model = load(checkpoint)
+    rounded = model.quantize(Recipe(weights="int3:channel", method="gptq"), calibration_tokens(model, 100, seed=3))
+    assert got["kl"] == pytest.approx(evaluate(rounded, model, heldout_tokens(model, limit_bytes=400)).kl)
+    assert "gptq on 70 tokens of calibration text, seed 0" in command(*words, "--calibration-tokens", 70).out
+    assert json.loads(command("eval", checkpoint, "--json", *SHORT, "--weights", "int3:channel").out)["calibration"] is None
+
+
 def test_the_report_for_people_holds_the_same_figures(command, checkpoint):
     words = ("eval", checkpoint, *SHORT, "--weights", "int2:g32")
     got, text = json.loads(command(*words, "--json").out), command(*words).out
@@ -51,6 +62,9 @@ def test_the_report_for_people_holds_the_same_figures(command, checkpoint):
     (["--weights", "int4:g48"], "48"),
     (["--context", "65"], "longer than the 64 tokens"),
     (["--limit-bytes", "0"], "at least 1"),
+    (["--weights", "q4_0", "--method", "gptq"], "use int4:g32:full"),
+    (["--weights", "int4:g32", "--method", "gptq", "--calibration-tokens", "9999999"], "9999999 calibration tokens"),
+    (["--calibration-tokens", "0"], "at least 1"),
 ])
 def test_a_recipe_that_cannot_be_is_refused_in_one_line(refused, checkpoint, flags, said):
     assert said in refused("eval", checkpoint, *SHORT, *flags)

@@ -31,6 +31,12 @@ def test_an_empty_prompt_starts_a_text(command, checkpoint):
     assert command("generate", checkpoint, "--prompt", "", "--tokens", 3).code == 0
 
 
+def test_a_calibrated_method_writes_too(command, checkpoint):
+    words = ("generate", checkpoint, "--tokens", 9, "--temperature", 0, "--weights", "int2:channel")
+    written = command(*words, "--method", "gptq", "--calibration-tokens", 60)
+    assert written.code == 0 and written.out != command(*words).out
+
+
 def test_what_does_not_fit_is_refused(refused, checkpoint):
     assert "do not fit a context of 64" in refused("generate", checkpoint, "--prompt", "Return", "--tokens", 100)
     assert "unknown scheme 'int9'" in refused("generate", checkpoint, "--weights", "int9")
