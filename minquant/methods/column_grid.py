@@ -56,11 +56,11 @@ class ColumnGrid:
             self.zero_point[:, group] = q.zero_point[:, 0]
 
     def round(self, w: np.ndarray, column: int) -> tuple[np.ndarray, np.ndarray]:
-        """Round a column w (out,): the column as ``grids.snap`` gives it (codes of integers, values of other formats), and
-        the weights it stands for, both float32."""
+        """Round a column w (out,): what ``grids.snap`` makes of it (codes of integers, values of other formats), and the
+        weights that stands for, both float32."""
         group = column // self.length
         scale, zero = self._parts(slice(group, group + 1))
-        snapped, values = snap(w[:, None], scale, zero, self.scheme)
+        snapped, values = round_on(w[:, None], scale, zero, self.scheme)
         return snapped[:, 0], values[:, 0]
 
     def rows(self) -> tuple[np.ndarray, np.ndarray | None]:
@@ -80,8 +80,8 @@ class ColumnGrid:
                      for part in (scale, self.zero_point))
 
 
-def snap(w: np.ndarray, scale: np.ndarray, zero: np.ndarray | None,
-         scheme: Scheme) -> tuple[np.ndarray, np.ndarray]:
+def round_on(w: np.ndarray, scale: np.ndarray, zero: np.ndarray | None,
+             scheme: Scheme) -> tuple[np.ndarray, np.ndarray]:
     """Round weights, each on the grid at its place in scale and zero: what ``grids.snap`` gives, and the values."""
     snapped = grids.snap(w.astype(np.float32), scale, zero, scheme)
     return snapped, grids.unsnap(snapped.copy(), scale, zero)

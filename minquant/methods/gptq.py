@@ -13,7 +13,7 @@ How it works
     At any time the free columns hold the least-squares optimum, given all that is rounded already. And the sum of
     err^2 over all columns *is* the squared output error, trace((W - Q) H (W - Q)^T) with the damped H.
 
-The three steps that make it fast (section 3.3 of the paper; the start is OBQ, ``obq.py``)
+The three steps that make it fast (section 4 of the paper; they start from OBQ, ``obq.py``)
     1. One order for all rows. OBQ picks, row by row, the weight that costs least, so every row needs its own inverse.
        In a fixed order all rows share U, and the columns of W are rounded as whole vectors.
     2. Lazy blocks. Within a block of 128 columns, updates reach only the block; the columns behind it get all 128 at
@@ -36,8 +36,8 @@ Precision
 
 Source
     Frantar et al. 2022, "GPTQ: Accurate Post-Training Quantization for Generative Pre-trained Transformers",
-    arXiv 2210.17323: Algorithm 1. Grouping: section 4, "Additional Tricks". ``act_order`` and ``static_groups``: the
-    authors' code, gptq.py, fasterquant.
+    arXiv 2210.17323: section 4, Algorithm 1. Grouping: section 5, "Additional Tricks". ``act_order`` and
+    ``static_groups``: the authors' code, gptq.py, fasterquant.
 
 What differs
     The authors' code chooses the grid of a group inside a block before that block's own updates, so codes depend on the
@@ -64,7 +64,8 @@ def gptq(W: np.ndarray, X: np.ndarray, scheme: str | Scheme, *, damp: float = 0.
 
     Args:
         W: (out, in) real numbers.
-        X: (samples, in) inputs of the matrix, real numbers. Fewer samples than columns work, thanks to ``damp``.
+        X: (samples, in) inputs of the matrix, real numbers, or an iterable of such pieces. Fewer samples than columns
+            work, thanks to ``damp``.
         scheme: such as "int4:g128"; integers of any width, symmetric or not, every granularity and calibrator; float
             formats, MX presets, nf4 and plain casts likewise.
         damp: share of the mean of H's diagonal that is added to it.
@@ -76,7 +77,7 @@ def gptq(W: np.ndarray, X: np.ndarray, scheme: str | Scheme, *, damp: float = 0.
         QTensor. Columns whose inputs are all zero come out as zeros.
 
     Raises:
-        ValueError: shapes that do not fit, no samples, NaN or infinity (in X with its place), a scheme that cannot be
+        ValueError: shapes that do not fit, no samples, NaN or infinity (with its place), a scheme that cannot be
             rounded column by column (ggml presets, nvfp4, nf4_dq), ``act_order`` with groups that are not static.
     """
     return gptq_from_hessian(W, hessian(X), scheme, damp=damp, block=block, act_order=act_order,
@@ -142,7 +143,7 @@ def _whole_groups(block: int, length: int) -> int:
 def _check_order(scheme: Scheme, act_order: bool, static_groups: bool) -> Scheme:
     """The scheme. Raises ValueError for act_order with groups whose grids are not fixed beforehand."""
     if act_order and scheme.granularity == "group" and not static_groups:
-        raise ValueError(f"act_order takes the columns of a group of {scheme} at different times, so their grid cannot be "
-                         "chosen when 'the group' is reached: add static_groups=True, which fixes all grids beforehand, "
-                         "or use one scale per row ('channel')")
+        raise ValueError(f"act_order takes the columns of a group of {scheme} at different times, so its grid cannot be "
+                         "chosen when it is reached: add static_groups=True, which fixes all grids beforehand, or use "
+                         "one scale per row ('channel')")
     return scheme

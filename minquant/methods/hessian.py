@@ -31,7 +31,7 @@ The factor
     H^-1 = R^-T R^-1 and U = R^-1.
 
 Source
-    Frantar et al. 2022, "GPTQ", arXiv 2210.17323, section 3.3, step 3 (Cholesky reformulation, dampening).
+    Frantar et al. 2022, "GPTQ", arXiv 2210.17323, section 4, step 3 (Cholesky reformulation, dampening).
 
 What differs
     The authors' gptq.py divides H by the number of samples and multiplies it by 2, in float32: the same result. It
@@ -74,7 +74,7 @@ class Hessian:
             raise ValueError(f"X has {X.shape[1]} columns, the inputs before it had {len(self._sum)}")
         for start in range(0, len(X), ROWS):
             part = X[start:start + ROWS]
-            _check_finite(part, self.samples)
+            _check_finite("X", part, "sample", self.samples)
             part = part.astype(np.float64)  # (ROWS, in)
             self._sum += part.T @ part  # (in, in)
             self.samples += len(part)
@@ -104,14 +104,15 @@ def check_problem(W: np.ndarray, H: np.ndarray) -> tuple[np.ndarray, np.ndarray,
 
     All are new arrays.
 
-    Raises ValueError where they are no matrices that fit, or H is no finite, symmetric X^T X.
+    Raises ValueError where they are no matrices that fit, W is not finite, or H is no finite, symmetric X^T X.
     """
     W, H = np.array(as_float32(W)), np.array(H, np.float64)
     if W.ndim != 2 or not W.size:
         raise ValueError(f"W has two axes, (out, in), and is not empty; got shape {W.shape}")
+    _check_finite("W", W, "row")
     columns = W.shape[1]
     if H.shape != (columns, columns):
-        raise ValueError(f"W of shape {W.shape} needs inputs of {columns} columns, X (samples, {columns}) and H = X^T X "
+        raise ValueError(f"W of shape {W.shape} needs inputs X of shape (samples, {columns}), so H = X^T X of shape "
                          f"({columns}, {columns}); got H of shape {H.shape}")
     if not np.isfinite(H).all():
         raise ValueError("H holds NaN or infinity: the inputs it was summed from do, or are too large to be squared")
@@ -162,10 +163,10 @@ def _upper_factor(H: np.ndarray) -> np.ndarray | None:
     return R if (np.square(np.diag(R)) > certain).all() else None
 
 
-def _check_finite(part: np.ndarray, first: int) -> None:
-    """Raise ValueError with the place of the first value of a part of X that is not finite."""
-    if np.isfinite(part).all():
+def _check_finite(what: str, values: np.ndarray, row_name: str, first: int = 0) -> None:
+    """Raise ValueError with the place of the first value that is not finite; the rows are counted from ``first``."""
+    if np.isfinite(values).all():
         return
-    sample, column = (int(i) for i in np.argwhere(~np.isfinite(part))[0])
-    raise ValueError(f"X holds {part[sample, column]} at sample {first + sample}, column {column}: inputs must be finite; "
-                     "look for the layer that made them")
+    row, column = (int(i) for i in np.argwhere(~np.isfinite(values))[0])
+    raise ValueError(f"{what} holds {values[row, column]} at {row_name} {first + row}, column {column}: all values must "
+                     "be finite; find out what made them")

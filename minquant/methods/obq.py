@@ -1,8 +1,8 @@
 """Optimal Brain Quantization: always round the weight that costs least now, and let all others answer.
 
 How it works
-    Each row w of W is on its own: minimise (w - q) H (w - q)^T with H = X^T X, one weight at a time. With Hinv the
-    inverse of H over the weights that are still free, rounding weight p to q_p costs, after the best answer of the rest,
+    Each row w of W is on its own: minimise (w - q) H (w - q)^T with H = X^T X, one weight at a time. Hinv is the inverse
+    of H over the weights that are still free. Rounding weight p to q_p costs, after the best answer of the rest,
 
         cost_p = (w_p - q_p)^2 / Hinv_pp                                 take the p with the smallest
         w     -= (w_p - q_p) / Hinv_pp * Hinv[p, :]                      the best answer
@@ -34,7 +34,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..scaling import QTensor, Scheme
-from .column_grid import ColumnGrid, snap
+from .column_grid import ColumnGrid, round_on
 from .hessian import check_problem, hessian, inverse_factor
 
 MOST_COLUMNS = 512
@@ -62,9 +62,11 @@ def obq(W: np.ndarray, X: np.ndarray, scheme: str | Scheme, damp: float = 0.01) 
         raise ValueError(f"obq rounds to integers, {scheme} does not: use gptq")
     W, H, dead = check_problem(W, hessian(X))
     U = inverse_factor(H, damp, dead)
+    Hinv = U.T @ U  # (in, in)
     grid = ColumnGrid(W, scheme)
     scale, zero = (part if part is None else np.broadcast_to(part, W.shape) for part in grid.rows())  # (out, in)
-    snapped = [_round_row(w, U.T @ U, scale[r], None if zero is None else zero[r], grid.scheme) for r, w in enumerate(W)]
+    snapped = [_round_row(w, Hinv.copy(), scale[r], None if zero is None else zero[r], grid.scheme)
+               for r, w in enumerate(W)]
     return grid.qtensor(np.array(snapped))
 
 
@@ -75,7 +77,7 @@ def _round_row(w: np.ndarray, Hinv: np.ndarray, scale: np.ndarray, zero: np.ndar
     codes = np.empty(len(w), np.float32)
     free = np.ones(len(w), bool)
     while free.any():
-        snapped, q = snap(w, scale, zero, scheme)
+        snapped, q = round_on(w, scale, zero, scheme)
         p = _next(w - q, np.diag(Hinv), scale, free)
         codes[p], free[p] = snapped[p], False
         row, corner = Hinv[p].copy(), Hinv[p, p]

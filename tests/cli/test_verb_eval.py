@@ -45,7 +45,8 @@ def test_a_calibrated_method_reads_the_text_the_flags_choose(command, checkpoint
     rounded = model.quantize(Recipe(weights="int3:channel", method="gptq"), calibration_tokens(model, 100, seed=3))
     assert got["kl"] == pytest.approx(evaluate(rounded, model, heldout_tokens(model, limit_bytes=400)).kl)
     assert "gptq on 70 tokens of calibration text, seed 0" in command(*words, "--calibration-tokens", 70).out
-    assert json.loads(command("eval", checkpoint, "--json", *SHORT, "--weights", "int3:channel").out)["calibration"] is None
+    plain = json.loads(command("eval", checkpoint, "--json", *SHORT, "--weights", "int3:channel").out)
+    assert plain["calibration"] is None
 
 
 def test_the_report_for_people_holds_the_same_figures(command, checkpoint):

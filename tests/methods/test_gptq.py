@@ -233,14 +233,14 @@ def test_values_that_are_not_finite_are_named(value):
         gptq(W, X, "int4:channel")
     W, X = problem()
     W[2, 3] = value
-    with pytest.raises(ValueError, match=r"first at index \(2, 3\)"):
+    with pytest.raises(ValueError, match=f"W holds {value} at row 2, column 3"):
         gptq(W, X, "int4:channel")
 
 
 @pytest.mark.parametrize("W, X, said", [
     (np.ones(4), np.ones((3, 4)), r"W has two axes, \(out, in\).* \(4,\)"),
     (np.ones((0, 4)), np.ones((3, 4)), "not empty"),
-    (np.ones((2, 4)), np.ones((3, 5)), r"W of shape \(2, 4\) needs inputs of 4 columns.*H of shape \(5, 5\)"),
+    (np.ones((2, 4)), np.ones((3, 5)), r"W of shape \(2, 4\) needs inputs X of shape \(samples, 4\).*H of shape \(5, 5\)"),
     (np.ones((2, 4)), np.ones(4), r"X has two axes, \(samples, in\)"),
     (np.ones((2, 4)), np.ones((0, 4)), "X holds no samples"),
     (np.ones((2, 4)), [], "X holds no samples"),

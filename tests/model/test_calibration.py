@@ -29,7 +29,8 @@ def inputs(model: Transformer, text: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.concatenate(pieces) for name, pieces in seen.items() if name.endswith(".weight")}
 
 
-@pytest.mark.parametrize("method, options", [("gptq", {}), ("gptq_act_order", {"act_order": True, "static_groups": True})])
+@pytest.mark.parametrize("method, options", [("gptq", {}),
+                                             ("gptq_act_order", {"act_order": True, "static_groups": True})])
 @pytest.mark.parametrize("scheme", ["int3:channel", "int4:g8:asym"])
 def test_every_matrix_is_gptq_on_what_the_quantized_blocks_before_it_produce(small, text, scheme, method, options):
     model = small.quantize(Recipe(weights=scheme, method=method), calibration=text)

@@ -157,7 +157,7 @@ def test_progress_true_shows_a_bar(small, capsys):
     ({"kv": "int8:g0"}, "recipe, kv: "),
     ({"head": "nonsense"}, "recipe, head: .*nonsense"),
     ({"method": "magic"}, "method: 'magic' is unknown; this version has rtn, gptq"),
-    ({"weights": "nvfp4", "method": "gptq"}, "recipe, weights, method 'gptq': nvfp4 fixes its scales .* use fp4_e2m1:g16"),
+    ({"weights": "nvfp4", "method": "gptq"}, "recipe, weights, method 'gptq': nvfp4 fixes .* use fp4_e2m1:g16"),
     ({"kv": "int8:tensor"}, "recipe, kv: one scale for the whole tensor.*write int8:token"),
     ({"kv": "int8:channel"}, "recipe, kv: one scale per channel.*write int8:token"),
     ({"attention": "fp8_e4m3:tensor"}, "recipe, attention: .*write fp8_e4m3:token"),
