@@ -614,19 +614,20 @@ def awq_errors(W, X, bits: int, symmetric: bool, group: int | None, grid: int) -
     return errors
 
 
-def awq_clip(W, X, bits: int, symmetric: bool, group: int) -> np.ndarray:
+def awq_clip(W, X, bits: int, symmetric: bool, group: int | None) -> np.ndarray:
     """Every group between plus and minus the share of its largest magnitude that harms its own output least."""
     clipped = np.array(W, np.float32)
+    size = group or clipped.shape[1]
     for row in clipped:
-        for start in range(0, len(row), group):
-            part, inputs = row[start:start + group].copy(), np.asarray(X)[:, start:start + group]
+        for start in range(0, len(row), size):
+            part, inputs = row[start:start + size].copy(), np.asarray(X)[:, start:start + size]
             least = math.inf
             for share in (1, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55):
                 end = np.float32(max(abs(part))) * np.float32(share)
                 trial = [max(-end, min(end, w)) for w in part]
                 error = squared_output_error(part, rounded_row(trial, bits, symmetric, group), inputs)
                 if error < least:
-                    least, row[start:start + group] = error, trial
+                    least, row[start:start + size] = error, trial
     return clipped
 
 
