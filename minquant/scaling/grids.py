@@ -46,25 +46,33 @@ def grid_for(low: np.ndarray, high: np.ndarray, scheme: Scheme) -> tuple[np.ndar
     zeros = low == high
     if scheme.symmetric:
         largest = scheme.code_range[1] if scheme.is_integer else scheme.format.max
-        return stored(np.maximum(high, -low) / np.float32(largest), zeros, scheme.scale_dtype, largest), None
+        clipped = scheme.full_range and scheme.calibrator != "minmax"  # only what lies beyond the range gets code -2^(b-1)
+        return stored(np.maximum(high, -low) / np.float32(largest), zeros, scheme.scale_dtype, largest + clipped), None
     levels = np.float32(scheme.code_range[1])
-    with np.errstate(over="ignore"):  # a range beyond float32: its scale is held at the largest
+    with np.errstate(over="ignore"):
         scale = (high - low) / levels
-    scale = stored(scale, zeros, scheme.scale_dtype, levels)
+    scale = np.where(np.isfinite(scale), scale, high / levels - low / levels)  # a range may be wider than float32
+    scale = stored(scale, zeros, scheme.scale_dtype, 1)
     zero = np.rint(-low / scale.astype(np.float32))
-    return scale, np.minimum(zero, levels, out=zero)
+    np.minimum(zero, levels, out=zero)
+    return np.minimum(scale, largest_scale(np.maximum(zero, levels - zero), scheme.scale_dtype)), zero
 
 
 def stored(scale: np.ndarray, zeros: np.ndarray, dtype: np.dtype, largest_code: float) -> np.ndarray:
     """A float32 scale as it is kept: rounded to dtype and held inside it, 1 where a block is all zeros."""
-    limits = np.finfo(dtype)
-    top = limits.max
-    if dtype == np.float32:  # code * scale must stay finite; in float16 it does anyway
-        top = top / np.float32(largest_code + 1)
-    kept = np.minimum(scale, top).astype(dtype)
-    np.maximum(kept, limits.smallest_subnormal, out=kept)
+    kept = np.minimum(scale, largest_scale(largest_code, dtype)).astype(dtype)
+    np.maximum(kept, np.finfo(dtype).smallest_subnormal, out=kept)
     kept[zeros] = 1
     return kept
+
+
+def largest_scale(code: np.ndarray | float, dtype: np.dtype) -> np.ndarray:
+    """The largest scale of that type with which ``code * scale`` is still a float32."""
+    if dtype != np.float32:  # any float16 will do
+        return np.finfo(dtype).max
+    largest = np.finfo(np.float32).max
+    top = largest / np.asarray(code, np.float32)
+    return np.where(top * np.float64(code) > largest, np.nextafter(top, np.float32(0)), top)
 
 
 def snap(blocks: np.ndarray, scale: np.ndarray, zero: np.ndarray | None, scheme: Scheme,
