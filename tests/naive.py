@@ -641,9 +641,8 @@ def hqq(w, scale: float, offset: float, bits: int, whole: bool, p: float, beta: 
         codes = [min(max(round(x / scale + zero), 0), 2**bits - 1) for x in w]
         values = [scale * (code - zero) for code in codes]
         error = math.fsum(abs(x - v) ** p for x, v in zip(w, values))
-        if error >= least:
-            break
-        best, least = values, error
+        if error < least:
+            best, least = values, error
         target = []
         for x, v in zip(w, values):
             steps = abs(x - v) / scale

@@ -30,8 +30,8 @@ What differs
     They shrink errors in units of the weights. At beta = 10 and p = 0.7 that zeroes every error below 0.17, which is
     more than most weights of a language model, so E is nearly always 0. We count errors in steps of the grid: a matrix
     times two gets the same codes. They stop all groups when the mean |W - Q| no longer falls, and return the zero point
-    that follows; we judge each group by the sum that is minimised and return the best grid it had, the first
-    included. So no group is worse than round to nearest by that measure. They do not widen the range to contain 0.
+    that follows; we take every turn, judge each group by the sum that is minimised and return the best grid it had,
+    the first included. So no group is worse than round to nearest by that measure. They do not widen the range to contain 0.
 
 What we leave out
     Groups along the other axis, zero points and scales that are quantized themselves, the solver by gradient descent.
@@ -57,7 +57,7 @@ def hqq(W: np.ndarray, scheme: str | Scheme, *, iterations: int = 20, p: float =
     Args:
         W: (out, in) real numbers.
         scheme: asymmetric integers, such as "int4:g64:asym", or "q4_1" for a float zero point.
-        iterations: most turns; a matrix whose groups all stopped getting better takes fewer. 0 rounds to nearest.
+        iterations: turns; 0 rounds to nearest.
         p: exponent of the error that is minimised, above 0 and at most 1.
         beta: how firmly W - E must be met, in turn one; larger shrinks less. kappa: by what it grows each turn.
 
@@ -141,13 +141,11 @@ def _improve(blocks: np.ndarray, best: _Grid, iterations: int, p: float, beta: f
     """The turns, on blocks (n, length): ``best`` is overwritten wherever a better grid is found."""
     least = np.full((len(blocks), 1), np.inf)  # (n, 1)
     grid = best
-    for turn in range(iterations + 1):
+    for _ in range(iterations + 1):
         codes = grid.codes(blocks)  # (n, length)
         off = blocks - grid.values(codes)  # (n, length)
         error = (np.abs(off) ** np.float32(p)).sum(axis=1, keepdims=True, dtype=np.float64)  # (n, 1)
         better = error < least
-        if not better.any():
-            break
         for kept, new in ((least, error), (best.scale, grid.scale), (best.zero, grid.zero),
                           (best.minimum, grid.minimum)):
             np.copyto(kept, new, where=better)
@@ -159,6 +157,7 @@ def _improve(blocks: np.ndarray, best: _Grid, iterations: int, p: float, beta: f
 def _grid_of(q: QTensor) -> _Grid:
     """Grids of a quantized tensor, one row per group."""
     scale = q.scale.astype(np.float32).reshape(-1, 1)
+    scale[scale == 0] = 1  # so ggml writes a constant group: code 0 and the minimum say it all
     zero = np.zeros_like(scale) if q.zero_point is None else q.zero_point.astype(np.float32).reshape(-1, 1)
     minimum = q.extra.get("minimum", np.zeros_like(scale)).astype(np.float32).reshape(-1, 1)
     return _Grid(q.scheme, scale, zero, minimum)
