@@ -132,14 +132,17 @@ def tidy(text: str) -> str:
 
 
 def written(name: str, args: tuple[Any, ...]) -> str:
-    """A call as the learner would write it: matrix_bytes(7, 96)."""
+    """A call as the learner would write it, and can repeat it: matrix_bytes(7, 96)."""
     return f"{name}({', '.join(_argument(a) for a in args)})"
 
 
 def _argument(value: Any) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{k!r}: {_argument(v)}" for k, v in value.items()) + "}"
-    return f"{value:.6g}" if isinstance(value, float) else repr(value)
+    if not isinstance(value, float):
+        return repr(value)
+    short = f"{value:.6g}"  # where that is another number, a learner who repeats the call must get all digits
+    return short if float(short) == value and short != "-0" else repr(value)
 
 
 def _plain(value: Any, what: str) -> Any:

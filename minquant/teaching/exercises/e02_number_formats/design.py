@@ -98,8 +98,8 @@ def powers(spec: Spec, answers: Answers) -> None:
     """A range that begins just below a power of two needs one power of two more."""
     fields = 8 - spec["off"]  # powers of two that 3 exponent bits give
     cases = [(math.nextafter(2.0**k, 0.0), 1.25 * 2.0 ** (k - 1 + fields), 0.01) for k in (-17, -4, 3)]
-    _compare(spec, answers, cases, 0, "`low` is just below a power of two here, closer than the digits show, and the "
-             "smallest normal number, itself a power of two, must not be above it",
+    _compare(spec, answers, cases, 0, "`low` is just below a power of two here, by its last digit, and the smallest "
+             "normal number, itself a power of two, must not be above it",
              "print your exponent of `low` for this number; math.frexp does not round, math.log2 does")
 
 
