@@ -140,7 +140,7 @@ def search_scales(weights: Sequence[np.ndarray], X: np.ndarray, scheme: str | Sc
     errors = np.array([error_of([fake_quantize(W * s, scheme) / s for W in weights])
                        for s in (scales_for(magnitude, i / grid) for i in range(grid))])  # (grid,)
     if not np.isfinite(errors).any():
-        raise ValueError("no alpha gives a finite error: the output overflows float32, on float weights too")
+        raise ValueError("no alpha gives a finite error: is the output of the matrices as they are finite?")
     best = int(np.nanargmin(errors))
     return ScaleSearch(scales_for(magnitude, best / grid), best / grid, errors)
 

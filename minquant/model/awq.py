@@ -102,8 +102,11 @@ def scale_block(model: Transformer, layer: int, states: Iterable[State], scheme:
     Returns:
         The weights that change, by name: matrices and norm gains. ``model`` stays as it is.
 
-    Raises ValueError, naming the matrices, for inputs or weights that are not finite.
+    Raises ValueError, naming the matrix or matrices, for weights or inputs that are not finite.
     """
+    for name in linear_names(model.config, layer):
+        if not np.isfinite(model.weights[name]).all():
+            raise ValueError(f"{name} holds NaN or infinity: find out where they come from")
     plain, states = Transformer(model.config, model.weights), list(states)
     inputs = _observe(plain, layer, states)
     weights = ChainMap({}, model.weights)
