@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 RECIPE_FLAGS = {
     "weights": "linear layers of the blocks, for example int4:g32",
-    "method": "how the codes of the weights are chosen",
+    "method": "how the codes of the weights are chosen: rtn, gptq, gptq_act_order, awq, awq+gptq or hqq",
     "activations": "inputs of every linear layer, for example int8:token",
     "kv": "cached keys and values, for example int8:token",
     "attention": "queries, keys and probabilities inside attention, for example int8:token",

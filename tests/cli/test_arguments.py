@@ -21,7 +21,10 @@ def test_recipe_flags_are_the_fields_of_recipe():
     import dataclasses
 
     from minquant import Recipe
+    from minquant.model import METHODS
 
+    listed = arguments.RECIPE_FLAGS["method"].partition(": ")[2].replace(" or ", ", ")
+    assert listed.split(", ") == list(METHODS)
     assert set(arguments.RECIPE_FLAGS) == {f.name for f in dataclasses.fields(Recipe)} - {"skip"}
 
 
