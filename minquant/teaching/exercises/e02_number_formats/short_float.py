@@ -173,7 +173,7 @@ WRONG = (
 )
 
 EXERCISE = Exercise(
-    id="02.3", title="A shorter float, by shifting", kind="core", difficulty=3, importance=4, minutes=15,
+    id="02.3", title="A shorter float, by shifting", kind="core", difficulty=3, importance=4, minutes=12,
     objective="You can shorten a whole array of floats with shifts and masks alone, without breaking NaN.",
     spec=spec, show=show, wrong=WRONG,
     prose="""

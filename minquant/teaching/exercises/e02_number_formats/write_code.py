@@ -118,7 +118,7 @@ def show(spec: Spec, answers: Answers) -> Curves:
 
 
 EXERCISE = Exercise(
-    id="02.2", title="Write a code", kind="core", difficulty=3, importance=5, minutes=15,
+    id="02.2", title="Write a code", kind="core", difficulty=3, importance=5, minutes=18,
     objective="You can turn a number into the nearest code of any float format, ends and ties included.",
     spec=spec, show=show, wrong=WRONG,
     prose="""
