@@ -107,3 +107,32 @@ def test_pieces_cover_everything_once(count, length):
     for total, pieces in ((count, list(grids.row_chunks(count, length))), (length, list(grids.column_chunks(length)))):
         assert sum(len(range(total)[piece]) for piece in pieces) == total
         assert all(a.stop == b.start for a, b in pairwise(pieces))
+
+
+HUGE = np.finfo(np.float32).max
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("text", ["int8:channel", "int4:channel", "int2:tensor", "int4:channel:full", "int4:channel:asym",
+                                  "nf4:channel", "nf4", "ternary:channel", "fp4_e2m1:channel", "fp8_e4m3:tensor"])
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_largest_float32_is_on_its_own_grid(text, sign):
+    x = np.full((1, 64), sign * HUGE)
+    np.testing.assert_allclose(quantize(x, text).dequantize(), x, rtol=1e-6)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("bits", [8, 4, 2])
+def test_a_range_wider_than_float32_keeps_both_ends(bits):
+    x = np.float32([[-HUGE, -0.3 * HUGE, 0, 0.6 * HUGE, HUGE]])
+    q = quantize(x, f"int{bits}:channel:asym")
+    step = 2 * float(HUGE) / (2**bits - 1)
+    values = q.dequantize().astype(np.float64)
+    assert values[0, 2] == 0 and (np.abs(values - x) <= step).all()  # an end would need half a step beyond float32
+
+
+@pytest.mark.parametrize("calibrator", ["p90", "kl", "mse", "l2"])
+def test_full_range_stays_finite_where_the_calibrator_clips(calibrator):
+    x = -np.linspace(0.5, 1, 64, dtype=np.float32)[None] * HUGE
+    values = quantize(x, f"int4:channel:full:{calibrator}").dequantize()
+    assert np.isfinite(values).all() and (values < 0).all()
