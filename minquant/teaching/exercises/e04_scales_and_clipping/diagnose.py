@@ -23,7 +23,7 @@ CAUSES = {"axis": "the weights that share a scale are neighbours down a column i
           "stored": "the codes were made with the scale as it was before it was rounded for storage",
           "absolute": "the share at which to clip was taken of the largest weight of the matrix, not of the group",
           "twice": "the share at which to clip was applied twice"}
-LOUD = ("axis", "order")  # the error shows these at once; one of the two wrong copies has one of them
+LOUD = ("axis", "order")  # the error mostly shows these at once; one of the two has one of them
 ROUNDING = {"up": ("ceil", "up"), "near": ("rint", "to the nearest")}
 
 
@@ -253,9 +253,10 @@ copies = [
     head="# findings: copy -> cause; corrected: copy -> error in percent",
     starter="findings = {}\ncorrected = {}",
     reference=REFERENCE, second=SECOND,
-    explanation="Scales in the wrong place ruin a copy and are seen at once. The others look like bad luck: the error "
-                "is somewhat larger than it need be, or even smaller, and only a second quantizer, written from the "
-                "rules, tells. Test with matrices that are not square: there a wrong axis does not fit.",
+    explanation="Scales in the wrong place mostly ruin a copy, and the error shows it. The others look like bad luck, "
+                "or like a grid of fewer bits; a clip of the wrong numbers can even make the error smaller. Only a "
+                "second quantizer, written from the rules, tells. Test with matrices that are not square: there a "
+                "wrong axis does not fit.",
     checks=(Check("the two copies", 2, copies), Check("their causes", 2, causes),
             Check("the right errors", 2, corrected)),
 )
