@@ -9,6 +9,7 @@ Read it in this order:
     generation.py     prefill, decode, sampling
     recipe.py         what of a model is quantized, and how
     quantizing.py     a recipe applied, block by block
+    awq.py            scales folded into norms and rows before rounding
     calibration.py    what matrices read on calibration text; gatherers.py: what is kept of it
     tokenizer.py      byte-level BPE; tokens.py checks what a model is given
     safetensors.py    the file format, loading.py a folder in Hugging Face's layout
