@@ -499,6 +499,44 @@ def block_standard_error(values, block: int) -> float:
     return math.sqrt(variance * block / len(values))
 
 
+def wilson(hits: int, count: int, z: float) -> tuple[float, float]:
+    """Ends of the range of shares p for which ``hits`` lies within z standard deviations, by halving."""
+    def surprising(p):
+        return abs(hits - count * p) > z * math.sqrt(count * p * (1 - p))
+
+    ends = []
+    for outside in (0.0, 1.0):
+        inside = hits / count
+        for _ in range(200):
+            middle = (inside + outside) / 2
+            inside, outside = (inside, middle) if surprising(middle) else (middle, outside)
+        ends.append(inside)
+    return ends[0], ends[1]
+
+
+def quantile(values, share: float) -> float:
+    """Value below which this share of the values lies, on a straight line between two of them."""
+    ordered = sorted(values)
+    place = share * (len(ordered) - 1)
+    below = min(int(place), len(ordered) - 1)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (place - below) * (ordered[above] - ordered[below])
+
+
+def likeliest(model, tokens, context: int, stride: int) -> list[int]:
+    """Number of the likeliest token after each token, the lowest of equals."""
+    return [max(range(len(row)), key=lambda t: (row[t], -t)) for row in next_token_rows(model, tokens, context, stride)]
+
+
+def greedy(model, prompt, n: int) -> list[int]:
+    """n tokens after a prompt, the whole text read anew for each. For models whose cache is in float."""
+    text = [int(t) for t in prompt]
+    for _ in range(n):
+        row = model.logits(text)[-1]
+        text.append(max(range(len(row)), key=lambda t: (row[t], -t)))
+    return text[len(prompt):]
+
+
 # --------------------------------------------------------------------------------------------------------------------
 # GPTQ and OBQ from what they promise: after every rounding the free weights are solved for anew, from the float weights
 # --------------------------------------------------------------------------------------------------------------------
@@ -581,7 +619,7 @@ def obq(W, X, bits: int, symmetric: bool, group: int | None = None, damp: float 
 
 
 # --------------------------------------------------------------------------------------------------------------------
-# AWQ and HQQ: every alpha and every clip tried by its definition, outputs computed sample by sample; one group at a time
+# AWQ and HQQ: every alpha and every clip tried by its definition, outputs sample by sample; one group at a time
 # --------------------------------------------------------------------------------------------------------------------
 
 def rounded_row(row, bits: int, symmetric: bool, group: int | None) -> list[float]:

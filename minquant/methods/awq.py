@@ -97,8 +97,8 @@ def awq(W: np.ndarray, X: np.ndarray, scheme: str | Scheme, *, grid: int = 20, c
         clip: search the range of each group afterwards.
 
     Returns:
-        AwqResult. Without ``clip`` its error is never above that of round to nearest. Clipping judges group by group;
-        it nearly always lowers the error of the sum too, but nothing makes it.
+        AwqResult. Without ``clip`` its error is never above that of round to nearest. Clipping judges each group by its
+        own share of the output, so that the error of the sum may rise.
 
     Raises:
         ValueError: arrays that are not matrices or do not fit, no samples, NaN or infinity (in X with its place), a

@@ -27,11 +27,12 @@ Source
     (mobiusml.github.io/hqq_blog), and their code, hqq/core/optimize.py, optimize_weights_proximal_legacy.
 
 What differs
-    They shrink errors in units of the weights. At beta = 10 and p = 0.7 that zeroes every error below 0.17, which is
-    more than most weights of a language model, so E is nearly always 0. We count errors in steps of the grid: a matrix
-    times two gets the same codes. They stop all groups when the mean |W - Q| no longer falls, and return the zero point
-    that follows; we take every turn, judge each group by the sum that is minimised and return the best grid it had,
-    the first included. So no group is worse than round to nearest by that measure. They do not widen the range to contain 0.
+    They shrink errors in units of the weights. At beta = 10 and p = 0.7 that zeroes every error below 0.17: unless the
+    steps of the grid are wider than a third, E is 0 and the zero point is a plain mean. We count errors in steps of
+    the grid, so that a matrix times two gets the same codes. They stop all groups when the mean |W - Q| no longer
+    falls, and return the zero point that follows; we take every turn, judge each group by the sum that is minimised
+    and return the best grid it had, the first included. So no group is worse than round to nearest by that measure.
+    They do not widen the range to contain 0.
 
 What we leave out
     Groups along the other axis, zero points and scales that are quantized themselves, the solver by gradient descent.

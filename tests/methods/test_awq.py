@@ -74,10 +74,10 @@ def test_without_salient_columns_there_is_little_to_gain():
     assert awq(W, X, "int4:g32", clip=False).error > 0.8 * squared_error(W, rtn(W, "int4:g32").dequantize(), X)
 
 
-@given(st.integers(0, 2**32), st.sampled_from(["int4:g8:asym", "int3:channel", "mxfp4", "fp4_e2m1:g16", "int8:channel"]),
-       st.floats(0, 2))
+@given(st.integers(0, 2**32), st.floats(0, 2),
+       st.sampled_from(["int4:g8:asym", "int3:channel", "mxfp4", "fp4_e2m1:g16", "int8:channel"]))
 @settings(max_examples=25, deadline=None)
-def test_scaling_alone_never_loses_to_round_to_nearest(seed, scheme, spread):
+def test_scaling_alone_never_loses_to_round_to_nearest(seed, spread, scheme):
     rng = np.random.default_rng(seed)
     W = rng.normal(size=(4, 32)).astype(np.float32)
     X = (rng.normal(size=(7, 32)) * np.exp(spread * rng.normal(size=32))).astype(np.float32)

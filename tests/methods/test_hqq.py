@@ -1,4 +1,4 @@
-"""HQQ: the turns against the same turns number by number, what they gain, and what rounding the zero point would lose."""
+"""HQQ: its turns against the same turns number by number, what they gain, what rounding the zero point would lose."""
 
 from __future__ import annotations
 
@@ -143,8 +143,8 @@ def test_a_scheme_without_a_zero_point_is_refused(scheme):
 
 
 @pytest.mark.parametrize("options, words", [
-    ({"p": 0}, "p must be above 0 and at most 1, not 0"), ({"p": 2}, "p must be"), ({"beta": 0}, "beta must be above 0"),
-    ({"kappa": 0.9}, "kappa at least 1"), ({"iterations": -1}, "iterations must be 0 or more"),
+    ({"p": 0}, "p must be above 0 and at most 1, not 0"), ({"p": 2}, "p must be"),
+    ({"beta": 0}, "beta must be above 0"), ({"kappa": 0.9}, "kappa at least 1"), ({"iterations": -1}, "iterations must be 0 or more"),
 ])
 def test_settings_out_of_range_are_named(options, words):
     with pytest.raises(ValueError, match=words):

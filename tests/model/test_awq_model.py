@@ -44,7 +44,7 @@ def seen(model: Transformer, name: str, first: int | None = None) -> np.ndarray:
 
 
 def with_outliers(model: Transformer, factor: float = 32.0) -> Transformer:
-    """The same function, but two channels of every norm's output are as much larger as the columns behind are smaller."""
+    """The same function, but two channels of every norm are as much larger as the columns behind are smaller."""
     weights = dict(model.weights)
     scales = np.ones(model.config.hidden, np.float32)
     scales[[3, 9]] = 1 / factor
@@ -79,8 +79,8 @@ def test_scaling_the_tiny_models_blocks_leaves_its_logits_unchanged():
     for layer in range(model.config.layers):
         view = Transformer(model.config, weights, recipe=Recipe(weights="int4:g32:asym"))
         weights |= awq.scale_block(view, layer, [state_before(view, layer, text)], Scheme.parse("int4:g32:asym"), False)
-    expected = model.logits(text)
-    assert_allclose(Transformer(model.config, weights).logits(text), expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    expected, got = model.logits(text), Transformer(model.config, weights).logits(text)
+    assert_allclose(got, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 def state_before(model: Transformer, layer: int, text: np.ndarray) -> tuple:
@@ -181,7 +181,8 @@ def test_a_block_is_scaled_for_what_the_quantized_blocks_before_it_produce(small
     after, float_after = (calibration.advance(m, 0, states(small)) for m in (model, small))
     name = FIRST_NORM.replace("layers.0", "layers.1")
     recipe = Transformer(SMALL, small.weights, recipe=Recipe(weights=SCHEME))
-    expected, other = (awq.scale_block(recipe, 1, before, Scheme.parse(SCHEME))[name] for before in (after, float_after))
+    expected, other = (awq.scale_block(recipe, 1, before, Scheme.parse(SCHEME))[name]
+                       for before in (after, float_after))
     assert np.array_equal(model.weights[name], expected) and not np.array_equal(expected, other)
 
 
