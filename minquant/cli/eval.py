@@ -11,10 +11,14 @@ from .output import as_json, bar
 TINY = "tiny"
 LINES = (  # figure, what it is called, how it is printed
     ("perplexity", "perplexity", "{:.4g}"), ("bits_per_byte", "bits per byte", "{:.4f}"),
-    ("kl", "KL to float, nats per token", "{:.3g}"), ("top1_agreement", "same top-1 token as float", "{:.2%}"),
+    ("kl", "KL to float, nats per token", "{:.3g}"), ("kl_p99", "99% of the tokens have less than", "{:.3g}"),
+    ("top1_agreement", "same top-1 token as float", "{:.2%}"),
+    ("right_to_wrong", "right token lost", "{:.2%}"), ("wrong_to_right", "right token gained", "{:.2%}"),
     ("nll_difference", "nll above float, nats per token", "{:+.3g}"),
     ("bits_per_weight", "bits per weight, whole model", "{:.3f}"))
-ITSELF = {"kl": 0.0, "kl_stderr": 0.0, "top1_agreement": 1.0, "nll_difference": 0.0, "nll_difference_stderr": 0.0}
+ITSELF = {"kl": 0.0, "kl_stderr": 0.0, "kl_median": 0.0, "kl_p90": 0.0, "kl_p99": 0.0, "kl_max": 0.0,
+          "top1_agreement": 1.0, "top1_agreement_stderr": 0.0, "right_to_wrong": 0.0, "wrong_to_right": 0.0,
+          "nll_difference": 0.0, "nll_difference_stderr": 0.0}  # what a model is from itself
 
 
 def parser() -> Parser:

@@ -4,9 +4,12 @@
     calibration.py   text that a method may look at, shared with none of it
     windows.py       a long text in windows a model can read
     likelihood.py    perplexity, bits per byte
-    divergence.py    KL to the float model, top-1 agreement
-    statistics.py    how sure a mean over text is
-    summary.py       all of them in one pass
+    divergence.py    KL to the float model, its quantiles, top-1 agreement
+    flips.py         where the likeliest token changed, for better or worse
+    greedy.py        for how many tokens two models write the same
+    statistics.py    how sure a mean over text is, a paired difference, a share
+    summary.py       all figures of one model in one pass
+    curve.py         many recipes beside each other: bits against quality
 
 Perplexity is the figure everyone quotes and the least sensitive one; KL per token sees a rounding long before
 perplexity moves. Start with ``evaluate``.
@@ -14,11 +17,16 @@ perplexity moves. Start with ``evaluate``.
 
 from .calibration import calibration_tokens
 from .corpus import HeldOut, heldout
-from .divergence import Reference, kl_divergence, top1_agreement
+from .curve import frontier, growth, quality_curve
+from .divergence import Reference, kl_divergence, kl_quantiles, top1_agreement
+from .flips import Flips, top1_flips
+from .greedy import GreedyRuns, cut_prompts, greedy_agreement, write_greedily
 from .likelihood import Perplexity, bits_per_byte, perplexity
-from .statistics import standard_error
+from .statistics import Difference, binomial_interval, paired_difference, standard_error
 from .summary import Evaluation, evaluate, heldout_tokens
 
-__all__ = ["Evaluation", "HeldOut", "Perplexity", "Reference", "bits_per_byte",
-           "calibration_tokens", "evaluate", "heldout", "heldout_tokens",
-           "kl_divergence", "perplexity", "standard_error", "top1_agreement"]
+__all__ = ["Difference", "Evaluation", "Flips", "GreedyRuns", "HeldOut", "Perplexity", "Reference",
+           "binomial_interval", "bits_per_byte", "calibration_tokens", "cut_prompts", "evaluate", "frontier",
+           "greedy_agreement", "growth", "heldout", "heldout_tokens", "kl_divergence", "kl_quantiles",
+           "paired_difference", "perplexity", "quality_curve", "standard_error", "top1_agreement", "top1_flips",
+           "write_greedily"]

@@ -8,7 +8,9 @@ How it works
 
     It is 0 where the two agree and larger the more probability the model takes from where the reference put it. No
     text has to be right, and no luck averages out. *Top-1 agreement* is the share of positions where both would write
-    the same token.
+    the same token; ``flips.py`` says where they would not.
+
+    The mean hides how uneven KL is: most tokens hardly move, a few move a lot. ``kl_quantiles`` says how far.
 
 Memory
     All logits of a reference would be 28,000 tokens x 2,048 numbers x 4 bytes = 230 MB for the shipped text. So
@@ -117,6 +119,24 @@ def kl_rows(logits: np.ndarray, reference: np.ndarray) -> np.ndarray:
         log_p, log_q = log_softmax(reference[part]), log_softmax(logits[part])  # (rows, vocab) each
         kl[part] = (np.exp(log_p) * (log_p - log_q)).sum(axis=1)  # (rows,)
     return kl
+
+
+def kl_quantiles(kl: Any) -> dict[str, float]:
+    """How KL is spread over the tokens of a text: below which value half, 90%, 99% and all of them stay.
+
+    Args:
+        kl: (N,) nats, as ``kl_divergence`` returns them; N of at least 1.
+
+    Returns:
+        ``kl_median``, ``kl_p90``, ``kl_p99`` and ``kl_max``, in nats; between two tokens by straight lines.
+
+    Raises ValueError for an empty array.
+    """
+    kl = np.asarray(kl, np.float64)  # (N,)
+    if not kl.size:
+        raise ValueError("kl_quantiles: no token, no quantile")
+    names = ("kl_median", "kl_p90", "kl_p99", "kl_max")
+    return dict(zip(names, map(float, np.quantile(kl, (0.5, 0.9, 0.99, 1.0)))))
 
 
 def check_same_vocabulary(model: Transformer, reference: Reference) -> None:

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .corpus import heldout
-from .divergence import Reference, check_same_vocabulary, compare, kl_rows
+from .divergence import Reference, check_same_vocabulary, compare, kl_quantiles, kl_rows
+from .flips import Flips
 from .likelihood import Perplexity, perplexity, scored_bytes, token_nll
-from .statistics import standard_error
+from .statistics import paired_difference, standard_error
 from .windows import check_text
 
 if TYPE_CHECKING:
     from ..model import Transformer
+
+
+COMPARED = ("kl", "kl_stderr", "kl_median", "kl_p90", "kl_p99", "kl_max", "top1_agreement", "top1_agreement_stderr",
+            "right_to_wrong", "wrong_to_right", "nll_difference", "nll_difference_stderr")  # figures of two models
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,13 +31,18 @@ class Evaluation:
         perplexity, perplexity_stderr: exp(mean nll) of the scored tokens, and its standard error.
         bits_per_byte: nll per byte of text, in bits; None where the model has no tokenizer.
         kl, kl_stderr: mean KL(reference || model) per position, in nats, and its standard error.
-        top1_agreement: share of positions where both models find the same token likeliest, 0..1.
+        kl_median, kl_p90, kl_p99, kl_max: below which value half, 90%, 99% and all of the positions stay.
+        top1_agreement, top1_agreement_stderr: share of positions where both models find the same token likeliest,
+            0..1, and its standard error.
+        right_to_wrong, wrong_to_right: share of scored tokens that the reference alone, and that the model alone,
+            finds likeliest. Accuracy sees no more than the difference of the two.
         nll_difference, nll_difference_stderr: mean of (model's nll - reference's nll), token by token, in nats, and
             its standard error. This is the sensitive comparison: what is hard for both cancels.
         bits_per_weight: storage per weight over the whole model.
         scored_tokens, context, stride: what was measured, and how.
         nll: float64 (N - 1,), the model's nll of each scored token.
         kl_per_token: float64 (N,), or None.
+        flips: the likeliest tokens of both models (``flips.py``), or None.
     """
 
     perplexity: float
@@ -40,7 +50,14 @@ class Evaluation:
     bits_per_byte: float | None
     kl: float | None
     kl_stderr: float | None
+    kl_median: float | None
+    kl_p90: float | None
+    kl_p99: float | None
+    kl_max: float | None
     top1_agreement: float | None
+    top1_agreement_stderr: float | None
+    right_to_wrong: float | None
+    wrong_to_right: float | None
     nll_difference: float | None
     nll_difference_stderr: float | None
     bits_per_weight: float
@@ -49,10 +66,11 @@ class Evaluation:
     stride: int
     nll: np.ndarray
     kl_per_token: np.ndarray | None
+    flips: Flips | None
 
     def figures(self) -> dict[str, float | int | None]:
         """Everything but the arrays, under the attributes' names: ready for JSON."""
-        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("nll", "kl_per_token")}
+        return {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("nll", "kl_per_token", "flips")}
 
 
 def heldout_tokens(model: Transformer, split: str = "test", limit_bytes: int | None = None) -> np.ndarray:
@@ -112,33 +130,36 @@ def evaluate(model: Transformer, reference: Transformer | Reference | None = Non
     tokens, context, stride = check_text(model, reference.tokens, reference.context, reference.stride, least=2)
     check_same_vocabulary(model, reference)
     nll, reference_nll = np.empty(len(tokens) - 1), np.empty(len(tokens) - 1)  # (N - 1,) each
-    kl, same = np.empty(len(tokens)), np.empty(len(tokens), bool)  # (N,) each
+    kl = np.empty(len(tokens))  # (N,)
+    own_top, other_top = (np.empty(len(tokens), np.int64) for _ in range(2))  # (N,) each
     for window, own, other in compare(model, reference, progress):
         positions = slice(window.first, window.end)
         targets = tokens[window.first + 1:window.end + 1]  # one less than positions in the last window
         nll[positions] = token_nll(own[:len(targets)], targets)
         reference_nll[positions] = token_nll(other[:len(targets)], targets)
         kl[positions] = kl_rows(own, other)
-        same[positions] = own.argmax(axis=1) == other.argmax(axis=1)
-    return _evaluation(model, tokens, context, stride, nll, reference_nll, kl, same)
+        own_top[positions], other_top[positions] = own.argmax(axis=1), other.argmax(axis=1)
+    return _evaluation(model, tokens, context, stride, nll, reference_nll, kl, Flips(tokens, own_top, other_top))
 
 
 def _evaluation(model: Transformer, tokens: np.ndarray, context: int, stride: int, nll: np.ndarray,
                 reference_nll: np.ndarray | None = None, kl: np.ndarray | None = None,
-                same: np.ndarray | None = None) -> Evaluation:
+                flips: Flips | None = None) -> Evaluation:
     """The figures, from what was measured token by token."""
     scored = Perplexity.from_nll(nll)
     bits = None if model.tokenizer is None else float(nll.sum() / math.log(2) / scored_bytes(model, tokens))
-    compared = kl is not None
-    difference = nll - reference_nll if compared else None  # (N - 1,)
+    compared = dict.fromkeys(COMPARED)
+    if flips is not None:
+        difference = paired_difference(nll, reference_nll)
+        compared = {
+            "kl": float(kl.mean()), "kl_stderr": standard_error(kl), **kl_quantiles(kl),
+            "top1_agreement": 1 - flips.rate, "top1_agreement_stderr": flips.stderr,
+            "right_to_wrong": flips.right_to_wrong, "wrong_to_right": flips.wrong_to_right,
+            "nll_difference": difference.value, "nll_difference_stderr": difference.stderr}
     return Evaluation(
         perplexity=scored.value, perplexity_stderr=scored.stderr, bits_per_byte=bits,
-        kl=float(kl.mean()) if compared else None, kl_stderr=standard_error(kl) if compared else None,
-        top1_agreement=float(same.mean()) if compared else None,
-        nll_difference=float(difference.mean()) if compared else None,
-        nll_difference_stderr=standard_error(difference) if compared else None,
         bits_per_weight=model.bits_per_weight, scored_tokens=len(nll), context=context, stride=stride,
-        nll=nll, kl_per_token=kl)
+        nll=nll, kl_per_token=kl, flips=flips, **compared)
 
 
 def _check_agrees(reference: Reference, tokens: Any, context: int | None, stride: int | None) -> None:

@@ -63,16 +63,17 @@ def check_text(model: Transformer, tokens: Any, context: int | None, stride: int
         raise ValueError(f"{np.size(tokens)} tokens leave nothing to score: the first is only read, every later one is "
                          f"scored; give at least {least}, the first of them 0 where the text starts")
     tokens = check_tokens(tokens, model.config.vocab_size)  # (N,)
-    context = _whole("context", model.config.context if context is None else context)
+    context = whole("context", model.config.context if context is None else context)
     if context > model.config.context:
         raise ValueError(f"context {context} is longer than the {model.config.context} tokens this model reads at once")
-    stride = _whole("stride", max(1, context // 2) if stride is None else stride)
+    stride = whole("stride", max(1, context // 2) if stride is None else stride)
     if stride > context:
         raise ValueError(f"stride {stride} is longer than the context of {context}: tokens between would not be scored")
     return tokens, context, stride
 
 
-def _whole(name: str, value: Any) -> int:
+def whole(name: str, value: Any) -> int:
+    """The value as an int; ValueError, naming it, where it is no whole number of at least 1."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
     return int(value)

@@ -6,7 +6,7 @@ import naive
 import numpy as np
 import pytest
 
-from minquant.evaluation import Reference, kl_divergence, top1_agreement
+from minquant.evaluation import Reference, kl_divergence, kl_quantiles, top1_agreement
 from minquant.evaluation.divergence import kl_rows
 from minquant.model import Config, Transformer, random_model
 
@@ -83,3 +83,17 @@ def test_models_that_cannot_be_compared_are_refused(model, tokens):
         kl_divergence(model, model, [])
     with pytest.raises(ValueError, match="context 13 is longer"):
         top1_agreement(model, model, tokens, context=13)
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 1000])
+def test_quantiles_against_a_sorted_list(count):
+    kl = np.random.default_rng(count).gamma(0.2, size=count)
+    got = kl_quantiles(kl)
+    shares = {"kl_median": 0.5, "kl_p90": 0.9, "kl_p99": 0.99, "kl_max": 1.0}
+    assert got == pytest.approx({name: naive.quantile(kl, share) for name, share in shares.items()}, rel=1e-12)
+    assert got["kl_max"] == kl.max()
+
+
+def test_no_tokens_have_no_quantiles():
+    with pytest.raises(ValueError, match="no token"):
+        kl_quantiles([])

@@ -7,8 +7,10 @@ import json
 import numpy as np
 import pytest
 
-from minquant.evaluation import (Reference, bits_per_byte, evaluate, heldout, heldout_tokens, kl_divergence, perplexity,
-                                 standard_error, top1_agreement)
+from minquant.cli.eval import ITSELF
+from minquant.evaluation import (Reference, bits_per_byte, evaluate, heldout, heldout_tokens, kl_divergence, kl_quantiles,
+                                 perplexity, standard_error, top1_agreement, top1_flips)
+from minquant.evaluation.summary import COMPARED
 from minquant.model import Transformer
 
 
@@ -17,14 +19,18 @@ def test_one_pass_gives_what_the_single_functions_give(model, rounded, tokens, o
     got = evaluate(rounded, model, tokens, **options)
     scored, kl = perplexity(rounded, tokens, **options), kl_divergence(rounded, model, tokens, **options)
     difference = scored.nll - perplexity(model, tokens, **options).nll
+    flips = top1_flips(rounded, model, tokens, **options)
     np.testing.assert_allclose(got.nll, scored.nll, atol=1e-5)
     np.testing.assert_array_equal(got.kl_per_token, kl)
+    np.testing.assert_array_equal(got.flips.flipped, flips.flipped)
     for name, expected in {
         "perplexity": scored.value, "perplexity_stderr": scored.stderr, "kl": kl.mean(),
         "kl_stderr": standard_error(kl),
         "bits_per_byte": bits_per_byte(rounded, tokens, **options), "bits_per_weight": rounded.bits_per_weight,
         "top1_agreement": top1_agreement(rounded, model, tokens, **options), "nll_difference": difference.mean(),
         "nll_difference_stderr": standard_error(difference), "scored_tokens": len(tokens) - 1,
+        "top1_agreement_stderr": flips.stderr, "right_to_wrong": flips.right_to_wrong,
+        "wrong_to_right": flips.wrong_to_right, **kl_quantiles(kl),
     }.items():
         assert getattr(got, name) == pytest.approx(expected, rel=1e-4, abs=1e-6), name
 
@@ -32,13 +38,14 @@ def test_one_pass_gives_what_the_single_functions_give(model, rounded, tokens, o
 def test_without_a_reference_there_is_nothing_to_compare(model, tokens):
     got = evaluate(model, tokens=tokens)
     assert got.perplexity == perplexity(model, tokens).value and got.bits_per_weight == 16
-    assert got.kl is got.kl_stderr is got.top1_agreement is got.nll_difference is got.kl_per_token is None
+    assert got.kl_per_token is got.flips is None
+    assert all(getattr(got, name) is None for name in COMPARED) and got.figures().keys() >= set(COMPARED)
     assert (got.context, got.stride) == (12, 6)
 
 
 def test_a_model_against_itself(model, tokens):
     got = evaluate(model, model, tokens)
-    assert (got.kl, got.top1_agreement, got.nll_difference, got.nll_difference_stderr) == (0, 1, 0, 0)
+    assert {name: getattr(got, name) for name in COMPARED} == ITSELF  # what `minquant eval` says without flags
 
 
 def test_figures_are_ready_for_json(model, rounded, tokens):
