@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from minquant.cli.eval import ITSELF
-from minquant.evaluation import (Reference, bits_per_byte, evaluate, heldout, heldout_tokens, kl_divergence, kl_quantiles,
-                                 perplexity, standard_error, top1_agreement, top1_flips)
+from minquant.evaluation import (Reference, bits_per_byte, evaluate, heldout, heldout_tokens, kl_divergence,
+                                 kl_quantiles, perplexity, standard_error, top1_agreement, top1_flips)
 from minquant.evaluation.summary import COMPARED
 from minquant.model import Transformer
 
