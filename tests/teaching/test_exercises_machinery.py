@@ -211,3 +211,9 @@ def test_every_public_name_is_there_and_no_file_hides_one():
         assert not (folder / f"{name}.py").exists(), f"{name}.py would take the place of {name}()"
     with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
         exercises.nonsense
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False))
+def test_a_call_in_a_message_can_be_repeated(x):
+    (again,) = eval(checking.written("", (x, "")))[:1]
+    assert again == x and np.signbit(again) == np.signbit(x)

@@ -31,6 +31,7 @@ def test_a_pick_shows_its_reason(monkeypatch):
     box = quizzes._asked(1, question)
     text, picks, said = box.children
     assert isinstance(picks, ipywidgets.RadioButtons) and picks.value is None and "2 &lt; 3" in text.value
+    assert all(f".{name} label {{height: auto" in text.value for name in picks._dom_classes) and picks._dom_classes
     picks.value = "no"
     assert "Not quite" in said.value and "count again" in said.value
     picks.value = "yes"
