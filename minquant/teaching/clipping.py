@@ -125,7 +125,7 @@ def _histogram(drawing: Drawing, clipped: Clipped) -> None:
     for power in range(0, int(most) + 1, 2):
         y = bottom - (bottom - top) * math.log10(2 * 10**power) / most
         drawing.text(_LEFT - 6, y + 4, f"{10**power:,}", size=11, anchor="end")
-    drawing.text(_RIGHT - 6, top + 6, "how many numbers are this large (log scale)", size=12, anchor="end")
+    drawing.text(_RIGHT, 20, "how many numbers are this large (log scale)", size=12, anchor="end")
 
 
 def _calibrators(drawing: Drawing, clipped: Clipped) -> None:

@@ -18,20 +18,21 @@ STYLES = ("-", "--", "-.", ":")
 
 
 def bits_against_error(lines: Mapping[str, Sequence[tuple[str, float, float]]], y: str, title: str = ""):
-    """``{"int4": [("g32", bits per weight, error), ...]}``: a line per code width, its points named."""
+    """``{"int4": [("g32", bits per weight, error), ...]}``: a line per code width, its two ends named."""
     figure, axes = figures.new(height=4.4)
     for (name, points), colour, marker in zip(lines.items(), figures.COLOURS, figures.MARKERS):
         axes.plot([bits for _, bits, _ in points], [error for _, _, error in points], color=colour, marker=marker,
                   label=name)
-        for words, bits, error in points:
-            axes.annotate(words, (bits, error), xytext=(5, 3), textcoords="offset points", fontsize=11)
+        for (words, bits, error), side, shift in ((points[0], "right", -7), (points[-1], "left", 7)):
+            axes.annotate(words, (bits, error), xytext=(shift, 0), textcoords="offset points", ha=side, va="center",
+                          fontsize=11)
     axes.set_yscale("log")
     axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_minor_locator(ticker.NullLocator())
     axes.yaxis.set_major_formatter(ticker.FuncFormatter(lambda share, _: f"{100 * share:g}%"))
     axes.xaxis.set_major_locator(ticker.MultipleLocator(0.5))
     axes.set(xlabel="bits per weight, scales counted", ylabel=y, title=title)
-    axes.margins(x=0.06)
+    axes.margins(x=0.12)
     _legend(figure)
     return figure, axes
 
@@ -44,8 +45,8 @@ def ratios(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], above:
         axes.plot(sizes, values, color=figures.COLOURS[place], marker=figures.MARKERS[place],
                   linestyle=STYLES[place % len(STYLES)], label=name)
     axes.axhline(1, color=svg.INK, linewidth=1.5)
-    for words, where, va in ((above, 0.97, "top"), (below, 0.03, "bottom")):
-        axes.annotate(words, (0.02, where), xycoords="axes fraction", va=va, fontsize=11)
+    for words, place, ha, va in ((above, (0.02, 0.97), "left", "top"), (below, (0.98, 0.03), "right", "bottom")):
+        axes.annotate(words, place, xycoords="axes fraction", ha=ha, va=va, fontsize=11)
     everything = sorted({size for sizes, _ in curves.values() for size in sizes})
     axes.set_xscale("log", base=2)
     axes.xaxis.set_major_locator(ticker.FixedLocator(everything))
