@@ -68,16 +68,18 @@ class Drawing:
             self._head(x1, y1, x2, y2, stroke)
 
     def text(self, x: float, y: float, words: str, *, size: float = 13, anchor: str = "start",
-             fill: str = "currentColor", bold: bool | int = False, mono: bool = False, opacity: float = 1) -> None:
+             fill: str = "currentColor", bold: bool | int = False, mono: bool = False, opacity: float = 1,
+             length: float | str = "") -> None:
         """Words whose baseline starts (``anchor="middle"``, ``"end"``: is centred, ends) at (x, y).
 
-        ``bold=True`` makes all of them bold, a number only so many characters. Raises ValueError below 11 px.
+        ``bold=True`` makes all of them bold, a number only so many characters. ``length`` spaces the letters so that
+        the words are so many pixels long in whatever font the page has. Raises ValueError below 11 px.
         """
         if size < SMALLEST_TEXT:
             raise ValueError(f"text of {size} px is too small to read: use at least {SMALLEST_TEXT}")
         self._add("text", words, x=x, y=y, font_size=size, text_anchor=anchor, fill=fill, opacity=opacity,
                   bold=0 if bold is True else int(bold), font_weight="600" if bold is True else "",
-                  font_family=_MONO if mono else "",
+                  font_family=_MONO if mono else "", textLength=length,
                   style="white-space:pre" if "  " in words or mono else "")
 
     def _head(self, x1: float, y1: float, x2: float, y2: float, fill: str) -> None:
