@@ -265,6 +265,18 @@ def test_bad_numbers(type):
         gguf.quantize(np.float32("nan"), type)
 
 
+@pytest.mark.parametrize("bad", ["a", None, [1j] * 32, [True] * 32])
+def test_only_real_numbers_are_written(bad):
+    with pytest.raises(TypeError, match="expected an array of real numbers, got dtype"):
+        gguf.quantize(bad, "Q4_0")
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_float64_beyond_float32_is_refused_without_a_warning():
+    with pytest.raises(ValueError, match="32 of 32 values"):
+        gguf.quantize(np.full(32, 1e39), "Q4_0")
+
+
 @pytest.mark.parametrize("type", [name for name in gguf.TYPES if name not in WRITTEN])
 def test_types_that_are_only_read_say_so(type):
     for call in (gguf.quantize, gguf.choose_codes):

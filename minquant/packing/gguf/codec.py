@@ -34,7 +34,8 @@ def quantize(x: np.ndarray, type: str) -> np.ndarray:
 
     type   a key of TYPES that is writable
 
-    Raises ValueError for an unknown type, one that is only read, columns that are not whole blocks, NaN or infinity.
+    Raises TypeError for what is not real numbers, ValueError for an unknown type, one that is only read, columns that
+    are not whole blocks, NaN or infinity.
     """
     block, family, rows, shape = _prepare(x, type)
     blocks = np.empty(len(rows), block.struct)
@@ -129,7 +130,11 @@ def _prepare(x: np.ndarray, type: str):
     if not block.writable:
         raise ValueError(f"{type} blocks can be read, not written: choose one of "
                          f"{', '.join(name for name in TYPES if TYPES[name].writable)}")
-    x = np.ascontiguousarray(x, dtype=np.float32)
+    x = np.asarray(x)
+    if x.dtype.kind not in "fiu" and x.dtype.name != "bfloat16":
+        raise TypeError(f"expected an array of real numbers, got dtype {x.dtype}")
+    with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinite, and is refused as that
+        x = np.asarray(x, np.float32, order="C")
     if x.ndim < 1 or x.shape[-1] % block.elements:
         raise ValueError(f"{type} works on blocks of {block.elements}: it does not divide the last axis of shape "
                          f"{x.shape}")
