@@ -63,7 +63,8 @@ def choose(blocks: np.ndarray, low: np.ndarray, high: np.ndarray,
     if scheme.calibrator in SEARCHES:
         return search(blocks, low, high, scheme)
     if scheme.calibrator == "absmean":
-        mean = np.abs(blocks).mean(axis=1, keepdims=True, dtype=np.float64).astype(np.float32)
+        total = np.abs(blocks).sum(axis=1, keepdims=True, dtype=np.float64)
+        mean = (total / max(blocks.shape[1], 1)).astype(np.float32)  # a block of no elements: zero
         return stored(mean, low == high, scheme.scale_dtype, 1), None
     if scheme.calibrator != "minmax":
         end = threshold(blocks, scheme)

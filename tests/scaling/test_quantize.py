@@ -17,7 +17,7 @@ SCALED = ["int8:tensor", "int8:channel", "int4:g8", "int4:g8:asym", "int3:token:
           "fp4_e2m1:token", "int7:channel", "nf4:g8", "nf4:token", "ternary:g8", "ternary:channel", "mxfp8", "mxfp8_e5m2",
           "mxfp6_e2m3", "mxfp6_e3m2", "mxfp4", "mxint8", "mxfp4:even", "mxfp4:ceil", "mxfp8:rceil"]
 SEARCHED = ["int4:channel:mse", "int4:g8:asym:l2", "mxfp4:mse", "nf4:g8:l2", "int8:channel:p90", "int4:tensor:asym:p99",
-            "ternary:g8:absmean", "int4:channel:kl"]
+            "ternary:g8:absmean", "ternary:tensor:absmean", "int4:channel:kl"]
 PRESETS = ["q8_0", "q5_0", "q4_0", "q4_1"]
 EVERY = SCALED + SEARCHED + PRESETS + ["nvfp4", "bf16", "fp16"]
 every_scheme = pytest.mark.parametrize("scheme", EVERY)
@@ -134,6 +134,7 @@ def test_presets_hold_the_bytes_of_a_gguf_file(preset, x):
     np.testing.assert_array_equal(bits_of(q.dequantize()), bits_of(packing.gguf.dequantize(raw, preset.upper())))
 
 
+@pytest.mark.filterwarnings("error")
 @every_scheme
 def test_zeros_and_empty_tensors(scheme):
     zeros = quantize(np.zeros((2, 32)), scheme)
