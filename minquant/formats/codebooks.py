@@ -40,7 +40,8 @@ class CodeBook(Format):
 
     def __post_init__(self):
         if not 1 <= self.bits <= 8 or len(self.levels) != 1 << self.bits:
-            raise ValueError(f"{self.name}: {len(self.levels)} levels are not {1 << self.bits}, a code has {self.bits} bits")
+            raise ValueError(f"{self.name}: a code of {self.bits} bits has {1 << self.bits} levels, not "
+                             f"{len(self.levels)}")
         if not (np.diff(np.float32(self.levels)) > 0).all():
             raise ValueError(f"{self.name}: each level must be larger than the one before")
 

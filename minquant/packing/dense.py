@@ -7,9 +7,10 @@ byte ``k // 8``. With 3 bits, codes a to h fill three bytes, and c and f straddl
     c1 c0 b2 b1 b0 a2 a1 a0 |  f0 e2 e1 e0 d2 d1 d0 c2 |  h2 h1 h0 g2 g1 g0 f2 f1     (highest bit on the left)
 
 **How it is done without a loop over codes.** Where codes do not straddle bytes (1, 2, 4, 8 bits), the first code of
-every byte is taken at once, then the second of every byte, and so on. Elsewhere eight codes of one byte each are one 64-bit word in which every byte
-has ``8 - bits`` idle bits on top. Three times, neighbours are pushed together: bytes into pairs, pairs into fours,
-fours into one run of ``8 * bits`` bits, which is ``bits`` whole bytes. Unpacking walks the same steps back.
+every byte is taken at once, then the second of every byte, and so on. Elsewhere eight codes of one byte each are one
+64-bit word in which every byte has ``8 - bits`` idle bits on top. Three times, neighbours are pushed together: bytes
+into pairs, pairs into fours, fours into one run of ``8 * bits`` bits, which is ``bits`` whole bytes. Unpacking walks
+the same steps back.
 
 What we leave out: word-oriented layouts (GPTQ's int32 along the input axis, AWQ's interleaved order).
 """

@@ -46,7 +46,7 @@ def grid_for(low: np.ndarray, high: np.ndarray, scheme: Scheme) -> tuple[np.ndar
     zeros = low == high
     if scheme.symmetric:
         largest = scheme.code_range[1] if scheme.is_integer else scheme.format.max
-        clipped = scheme.full_range and scheme.calibrator != "minmax"  # only what lies beyond the range gets code -2^(b-1)
+        clipped = scheme.full_range and scheme.calibrator != "minmax"  # only what is beyond the range gets -2^(b-1)
         return stored(np.maximum(high, -low) / np.float32(largest), zeros, scheme.scale_dtype, largest + clipped), None
     levels = np.float32(scheme.code_range[1])
     with np.errstate(over="ignore"):

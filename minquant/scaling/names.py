@@ -37,7 +37,8 @@ def _preset(name: str, format: str, group: int, **parts) -> tuple[str, Scheme]:
 
 PRESETS = dict((
     _preset("mxfp8", "fp8_e4m3", 32, calibrator="floor"), _preset("mxfp8_e5m2", "fp8_e5m2", 32, calibrator="floor"),
-    _preset("mxfp6_e2m3", "fp6_e2m3", 32, calibrator="floor"), _preset("mxfp6_e3m2", "fp6_e3m2", 32, calibrator="floor"),
+    _preset("mxfp6_e2m3", "fp6_e2m3", 32, calibrator="floor"),
+    _preset("mxfp6_e3m2", "fp6_e3m2", 32, calibrator="floor"),
     _preset("mxfp4", "fp4_e2m1", 32, calibrator="floor"), _preset("mxint8", "fixed8", 32, calibrator="floor"),
     _preset("nvfp4", "fp4_e2m1", 16), _preset("nf4", "nf4", 64), _preset("nf4_dq", "nf4", 64),
     _preset("q8_0", "int8", 32), _preset("q5_0", "int5", 32, full_range=True),
@@ -45,8 +46,8 @@ PRESETS = dict((
 _FORMATS = [name for name in formats.names() if name != "e8m0"]  # E8M0 is for scales: Scheme refuses it
 _CHOICES = (f"a scheme is a preset ({', '.join(PRESETS)}), bf16 or fp16, or FORMAT:GRANULARITY with format "
             f"{', '.join(n for n in _FORMATS if formats.get(n).bits < 16)}, granularity tensor, channel, token "
-            "or gN, and then any of asym, full, and a calibrator (mse, l2, kl, p99.9, absmean); for example int8:channel "
-            "or int4:g32:asym")
+            "or gN, and then any of asym, full, and a calibrator (mse, l2, kl, p99.9, absmean); for example "
+            "int8:channel or int4:g32:asym")
 
 
 @lru_cache(maxsize=1024)

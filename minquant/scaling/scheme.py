@@ -224,9 +224,9 @@ def _check_calibrator(s: Scheme) -> None:
     if name not in allowed and (s.is_mx or percent(name) is None):
         raise ValueError(f"unknown calibrator {name!r}: choose one of {', '.join(allowed)}"
                          + ("" if s.is_mx else ", or a percentile such as p99.9"))
-    if name == "kl" and not (s.is_integer and s.bits > 2):
-        raise ValueError(f"'kl' counts the levels of an even grid of 3 to 8 bits, which {s.format.name} is not: "
-                         "use mse, l2 or a percentile")
+    if name == "kl" and not s.is_integer:
+        raise ValueError(f"'kl' counts the levels of an even grid, which {s.format.name} has not: use mse, l2 or a "
+                         "percentile")
     if name == "absmean" and not isinstance(s.format, TernaryFormat):
         raise ValueError(f"'absmean' is for ternary: the mean magnitude is no range for {s.format.name}")
 

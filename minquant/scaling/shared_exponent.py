@@ -69,7 +69,7 @@ def scales(amax: np.ndarray, fmt: Format, rule: str = "floor") -> np.ndarray:
     if rule == "ceil":
         e = e + (fraction > 0.5)
     elif rule == "even":
-        e = e + (fraction >= 1 - 2.0 ** -(mantissa_bits(fmt) + 2))  # halfway between the last mantissa and the next power
+        e = e + (fraction >= 1 - 2.0 ** -(mantissa_bits(fmt) + 2))  # halfway from the last mantissa to the next power
     elif rule == "rceil":
         e = e + (np.ldexp(amax.astype(np.float64), -e) > fmt.max)
     e = np.where(amax > 0, np.clip(e, LOWEST, highest(fmt)), 0)

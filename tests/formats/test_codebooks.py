@@ -50,7 +50,7 @@ def test_dynamic8_has_a_level_more_in_every_decade():
 
 
 def test_a_book_must_be_a_book():
-    with pytest.raises(ValueError, match="odd: 3 levels are not 4"):
+    with pytest.raises(ValueError, match="odd: a code of 2 bits has 4 levels, not 3"):
         CodeBook("odd", 2, (0.0, 1.0, 2.0))
     with pytest.raises(ValueError, match="larger than the one before"):
         CodeBook("odd", 1, (1.0, 1.0))
