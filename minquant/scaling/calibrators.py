@@ -131,7 +131,7 @@ def divergences(counts: np.ndarray, levels: int) -> np.ndarray:
 
 @lru_cache(maxsize=16)
 def _edges(bins: int, levels: int) -> np.ndarray:
-    """First bin of every level, and the end: (bins - levels + 1, levels + 1). Of i, bin j is in level j * levels // i."""
+    """First bin of every level, and the end: (bins - levels + 1, levels + 1). Bin j of i: level j * levels // i."""
     kept = np.arange(levels, bins + 1)[:, None]
     return -(-np.arange(levels + 1) * kept // levels)
 
