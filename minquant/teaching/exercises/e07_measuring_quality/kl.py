@@ -238,7 +238,7 @@ rounded = np.array([
 """,
     head='''
 def kl(floats, rounded):
-    """(KL of every position in <<unit>>, the <<figure>> of them) for logits of shape (positions, vocabulary)."""
+    """(KL of every position, one figure for all of them) from logits of shape (positions, vocabulary)."""
 ''',
     explanation="Which model comes first is a choice that has to be named: with p from the float model, KL is what a "
                 "text drawn from the float model would cost the rounded one more. A mean hides that most positions "

@@ -245,7 +245,7 @@ floats = [
 """,
     head='''
 def compare(rounded, floats):
-    """(mean difference in <<unit>>, its standard error, tokens needed) of two models on the same tokens."""
+    """(mean difference, its standard error, tokens needed) of two models on the same tokens."""
 ''',
     explanation="Blocks of <<block>> tokens are for this exercise; the course uses 256. The number of tokens needed is "
                 "only as good as the difference that it is computed from: below two errors it is little more than an "

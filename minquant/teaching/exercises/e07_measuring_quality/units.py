@@ -164,7 +164,7 @@ and the text is never empty.
            "A logarithm to base a, times `math.log(a, b)`, is the logarithm to base b."),
     head='''
 def perplexity_and_cost(log_probs, text):
-    """(perplexity per scored token, cost of the text in <<unit>> per <<per>>)."""
+    """(perplexity per scored token, cost of the text in the unit of the table)."""
 ''',
     reference=REFERENCE,
     second='''
