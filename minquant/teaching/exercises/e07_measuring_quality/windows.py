@@ -93,7 +93,7 @@ def _ask(answers: Answers, nll: list[list[float]]) -> tuple[Windows, float]:
     call, count = f"{NAME}(a table of {len(nll)} tokens)", len(nll)
     got = ask(answers, call, NAME, nll)
     if not isinstance(got, list) or len(got) != 2 or not isinstance(got[0], list) or not got[0]:
-        raise Miss(f"{call} returned {short(got)}", "a list of windows and a perplexity are expected",
+        raise Miss(f"{call} returned {short(got)}", "a list of one window or more, and a perplexity, are expected",
                    "end the function with `return windows, perplexity`")
     for window in got[0]:
         if not _is_window(window, count):
