@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING, Callable, NoReturn
+from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
 if TYPE_CHECKING:
     from ..model import Recipe, Transformer
@@ -21,6 +21,7 @@ RECIPE_FLAGS = {
     "head": "output matrix (with the embedding, when tied)",
 }
 CALIBRATION_TOKENS = 8192
+FLOAT = ("none", "float")  # in place of a scheme
 
 
 class Parser(argparse.ArgumentParser):
@@ -44,6 +45,9 @@ class Parser(argparse.ArgumentParser):
         for flag, about in RECIPE_FLAGS.items():
             group.add_argument(f"--{flag}", metavar="M" if flag == "method" else "SCHEME",
                                default="rtn" if flag == "method" else None, help=about)
+        group.add_argument("--override", action="append", type=_pair, metavar="PATTERN=SCHEME",
+                           help="another scheme for some matrices of the blocks, for example down_proj=int8:g32 or "
+                                "layers.0=float, which is above all others; may be repeated, later ones count")
         group.add_argument("--calibration-tokens", type=whole(1), metavar="N", default=CALIBRATION_TOKENS,
                            help="how much of the calibration text, which shares nothing with the test text, is read by "
                                 "methods that look at inputs, such as gptq")
@@ -61,17 +65,21 @@ class _Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpF
         return super()._get_help_string(action)
 
 
-def recipe_words(args: argparse.Namespace) -> dict[str, str]:
+def recipe_words(args: argparse.Namespace) -> dict[str, Any]:
     """The recipe flags that were given, as keyword arguments of ``minquant.Recipe``."""
     given = {flag: getattr(args, flag) for flag in RECIPE_FLAGS if getattr(args, flag) is not None}
-    return {flag: value for flag, value in given.items() if value.lower() not in ("none", "float")}
+    words = {flag: value for flag, value in given.items() if value.lower() not in FLOAT}
+    pairs = args.override or []
+    overrides = [pair for pair in pairs if pair[1].lower() not in FLOAT]
+    skip = [pattern for pattern, scheme in pairs if scheme.lower() in FLOAT]
+    return words | ({"overrides": overrides} if overrides else {}) | ({"skip": skip} if skip else {})
 
 
 def calibration(args: argparse.Namespace, recipe: Recipe) -> dict[str, int] | None:
     """Which calibration text the flags ask for; None where the recipe's method looks at none."""
     from ..model import METHODS
 
-    if recipe.weights is None or not METHODS[recipe.method].needs_text:
+    if not recipe.has_weights or not METHODS[recipe.method].needs_text:
         return None
     return {"tokens": args.calibration_tokens, "seed": args.calibration_seed}
 
@@ -91,6 +99,14 @@ def names(text: str) -> list[str]:
     if not all(found):
         raise argparse.ArgumentTypeError(f"{text!r} holds an empty name: write a list like bf16,int8:channel")
     return found
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """Value of ``--override``: a pattern of names and a scheme."""
+    pattern, _, scheme = text.partition("=")
+    if not pattern or not scheme:
+        raise argparse.ArgumentTypeError(f"{text!r} is no PATTERN=SCHEME, such as down_proj=int8:g32")
+    return pattern, scheme
 
 
 def whole(least: int) -> Callable[[str], int]:

@@ -65,8 +65,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
 
 def as_text(report: dict[str, Any]) -> str:
     """The report for people: one figure a line, with its standard error where it has one."""
-    parts = ", ".join(f"{part} {scheme}" for part, scheme in report["recipe"].items() if part != "method")
-    lines = [f"{report['checkpoint']}: {parts or 'float'}; {report['scored_tokens']} tokens of held-out text"]
+    lines = [f"{report['checkpoint']}: {_parts(report['recipe'])}; {report['scored_tokens']} tokens of held-out text"]
     if report["calibration"]:
         lines.append("  {0} on {tokens} tokens of calibration text, seed {seed}".format(
             report["recipe"]["method"], **report["calibration"]))
@@ -75,3 +74,10 @@ def as_text(report: dict[str, Any]) -> str:
         value = "-" if report[key] is None else form.format(report[key])
         lines.append(f"  {title:<33}{value}" + (f" ± {error:.2g}" if error is not None else ""))
     return "\n".join(lines)
+
+
+def _parts(recipe: dict[str, Any]) -> str:
+    """A recipe's words in a row: what is quantized to what."""
+    single = [f"{part} {scheme}" for part, scheme in recipe.items() if part not in ("method", "overrides", "skip")]
+    others = [f"{pattern} {scheme}" for pattern, scheme in recipe.get("overrides", ())]
+    return ", ".join([*single, *others, *(f"{pattern} float" for pattern in recipe.get("skip", ()))]) or "float"

@@ -115,14 +115,14 @@ def awq(W: np.ndarray, X: np.ndarray, scheme: str | Scheme, *, grid: int = 20, c
     return AwqResult(found.scales, found.alpha, q, weight, _squared(X, W - weight))
 
 
-def search_scales(weights: Sequence[np.ndarray], X: np.ndarray, scheme: str | Scheme, forward: Forward | None = None,
-                  grid: int = 20) -> ScaleSearch:
+def search_scales(weights: Sequence[np.ndarray], X: np.ndarray, scheme: str | Scheme | Sequence[str | Scheme],
+                  forward: Forward | None = None, grid: int = 20) -> ScaleSearch:
     """Search one set of scales for all matrices that read the same input.
 
     Args:
         weights: matrices (out_j, in).
         X: (samples, in), their input.
-        scheme: what they will be rounded to.
+        scheme: what they will be rounded to; a list with one for each, or one for all.
         forward: function of a list of matrices, to be used in place of ``weights`` on the *unscaled* input, that
             gives the output to judge by, any shape. Without it: the outputs of the matrices themselves.
         grid: how many alphas are tried.
@@ -132,12 +132,15 @@ def search_scales(weights: Sequence[np.ndarray], X: np.ndarray, scheme: str | Sc
 
     Raises ValueError as ``awq`` does, and if no alpha gives a finite error.
     """
-    scheme, X = Scheme.parse(scheme), _inputs(X)
-    weights = [_matrix(W, "a weight matrix, (out, in),") for W in weights]
-    _check(weights, X, scheme, grid)
+    X, weights = _inputs(X), [_matrix(W, "a weight matrix, (out, in),") for W in weights]
+    schemes = [scheme] * len(weights) if isinstance(scheme, (str, Scheme)) else scheme
+    if len(schemes) != len(weights):
+        raise ValueError(f"{len(schemes)} schemes for {len(weights)} matrices: give one for each, or one for all")
+    pairs = [(W, Scheme.parse(own)) for W, own in zip(weights, schemes)]
+    _check(pairs, X, grid)
     magnitude = np.abs(X).mean(axis=0, dtype=np.float64)  # (in,)
     error_of = _judge(weights, X, forward)
-    errors = np.array([error_of([fake_quantize(W * s, scheme) / s for W in weights])
+    errors = np.array([error_of([fake_quantize(W * s, own) / s for W, own in pairs])
                        for s in (scales_for(magnitude, i / grid) for i in range(grid))])  # (grid,)
     if not np.isfinite(errors).any():
         raise ValueError("no alpha gives a finite error: is the output of the matrices as they are finite?")
@@ -174,7 +177,7 @@ def clip_weights(W: np.ndarray, X: np.ndarray, scheme: str | Scheme) -> np.ndarr
     """
     scheme = Scheme.parse(scheme)
     W, X = _matrix(W, "W, (out, in),"), _inputs(X)
-    _check([W], X, scheme, 1)
+    _check([(W, scheme)], X)
     length = scheme.block_length(W.shape)
     starts = range(0, W.shape[1], length)
     H = np.stack([hessian(X[:, start:start + length]) for start in starts])  # (groups, length, length)
@@ -240,15 +243,14 @@ def _inputs(X: np.ndarray) -> np.ndarray:
     return X
 
 
-def _check(weights: list[np.ndarray], X: np.ndarray, scheme: Scheme, grid: int) -> None:
-    """Raise ValueError where matrices, inputs and scheme do not fit together."""
-    if not weights:
+def _check(pairs: list[tuple[np.ndarray, Scheme]], X: np.ndarray, grid: int = 1) -> None:
+    """Raise ValueError where matrices, each with its scheme, and inputs do not fit together."""
+    if not pairs:
         raise ValueError("there is no matrix to search scales for")
-    for W in weights:
+    for W, scheme in pairs:
         if W.shape[1] != X.shape[1]:
             raise ValueError(f"X has {X.shape[1]} columns and a matrix of shape {W.shape} reads {W.shape[1]}: give the "
                              "inputs of this matrix")
-        scheme.scale_shape(W.shape)  # raises where the group size does not divide a row
-    check_scheme(scheme)
+        check_scheme(scheme).scale_shape(W.shape)  # raises where the group size does not divide a row
     if grid < 1:
         raise ValueError(f"grid must be at least 1, not {grid}")

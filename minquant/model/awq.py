@@ -44,7 +44,6 @@ from typing import Iterable, Mapping
 import numpy as np
 
 from ..methods import ScaleSearch, clip_weights, search_scales
-from ..scaling import Scheme
 from .calibration import State
 from .config import Config, linear_names
 from .transformer import Transformer
@@ -87,16 +86,14 @@ def fold(weights: Mapping[str, np.ndarray], place: Fold, scales: np.ndarray) -> 
     return {place.source: source / divisor, **{name: weights[name] * scales for name in place.readers}}
 
 
-def scale_block(model: Transformer, layer: int, states: Iterable[State], scheme: Scheme,
-                clip: bool = True) -> dict[str, np.ndarray]:
+def scale_block(model: Transformer, layer: int, states: Iterable[State], clip: bool = True) -> dict[str, np.ndarray]:
     """Prepare the float weights of a block for rounding: scales searched and folded, ranges clipped.
 
     Args:
-        model: float from this block on; what its recipe skips is not searched for and not clipped, but takes part
-            where it shares an input with what is.
+        model: float from this block on. Its recipe says what the matrices will be rounded to; one that stays in float
+            is not searched for and not clipped, but is multiplied where it shares an input with one that is.
         layer: number of the block.
         states: the calibration text before it, window by window.
-        scheme: what the matrices will be rounded to.
         clip: clip them (q and k never are).
 
     Returns:
@@ -107,18 +104,18 @@ def scale_block(model: Transformer, layer: int, states: Iterable[State], scheme:
     for name in linear_names(model.config, layer):
         if not np.isfinite(model.weights[name]).all():
             raise ValueError(f"{name} holds NaN or infinity: find out where they come from")
-    plain, states = Transformer(model.config, model.weights), list(states)
+    plain, states, scheme_of = Transformer(model.config, model.weights), list(states), model.recipe.scheme_of
     inputs = _observe(plain, layer, states)
     weights = ChainMap({}, model.weights)
     for place in folds(model.config, layer):
-        readers = [name for name in place.readers if not model.recipe.skips(name)]
+        readers = {name: scheme_of(name) for name in place.readers if scheme_of(name)}
         if readers:
-            scales = _search(plain, layer, place.part, readers, inputs, states, scheme).scales
+            scales = _search(plain, layer, place.part, readers, inputs, states).scales
             weights.update(fold(weights, place, scales))
-            inputs |= dict.fromkeys(place.readers, [x / scales for x in inputs[readers[0]]])
+            inputs |= dict.fromkeys(place.readers, [x / scales for x in inputs[place.readers[0]]])
     for name in linear_names(model.config, layer) if clip else ():
-        if not name.endswith(UNCLIPPED) and not model.recipe.skips(name):
-            weights[name] = clip_weights(weights[name], np.concatenate(inputs[name]), scheme)
+        if not name.endswith(UNCLIPPED) and scheme_of(name):
+            weights[name] = clip_weights(weights[name], np.concatenate(inputs[name]), scheme_of(name))
     return weights.maps[0]
 
 
@@ -130,12 +127,13 @@ def _observe(model: Transformer, layer: int, states: list[State]) -> Inputs:
     return inputs
 
 
-def _search(model: Transformer, layer: int, part: str, readers: list[str], inputs: Inputs, states: list[State],
-            scheme: Scheme) -> ScaleSearch:
-    """The scales of the readers of one input, judged by a part of the float block."""
-    X = np.concatenate(inputs[readers[0]])  # (samples, in)
+def _search(model: Transformer, layer: int, part: str, readers: dict[str, str], inputs: Inputs,
+            states: list[State]) -> ScaleSearch:
+    """The scales of the readers (name -> scheme) of one input, judged by a part of the float block."""
+    shared = inputs[next(iter(readers))]
+    X = np.concatenate(shared)  # (samples, in)
     first = max(JUDGED // model.config.context, 1)
-    judged = list(zip(inputs[readers[0]], states, strict=True))[:first]
+    judged = list(zip(shared, states, strict=True))[:first]
 
     def forward(trial: list[np.ndarray]) -> np.ndarray:
         changed = Transformer(model.config, ChainMap(dict(zip(readers, trial, strict=True)), model.weights))
@@ -144,6 +142,7 @@ def _search(model: Transformer, layer: int, part: str, readers: list[str], input
         return np.concatenate([changed.feed_forward(layer, x) for x, _ in judged])  # (tokens, d)
 
     try:
-        return search_scales([model.weights[name] for name in readers], X, scheme, forward if part else None)
+        weights = [model.weights[name] for name in readers]
+        return search_scales(weights, X, list(readers.values()), forward if part else None)
     except ValueError as error:
         raise ValueError(f"{', '.join(readers)}: {error}") from error

@@ -36,11 +36,11 @@ def start(model: Transformer, calibration: Any, method: str) -> list[State]:
 
 def observe(model: Transformer, layer: int, states: Iterable[State],
             gather: Callable[[], Gatherer]) -> dict[str, Gatherer]:
-    """Run the windows through a block and gather what its matrices read, by name; skipped ones are left out.
+    """Run the windows through a block and gather what its matrices read, by name; those left in float are left out.
 
     Raises ValueError, naming the matrix, for an input that the gatherer refuses.
     """
-    wanted = {name for name in linear_names(model.config, layer) if not model.recipe.skips(name)}
+    wanted = {name for name in linear_names(model.config, layer) if model.recipe.scheme_of(name)}
     gathered: dict[str, Gatherer] = {}
     seen: np.ndarray | None = None  # the input that was added last, and where
     latest: Gatherer | None = None

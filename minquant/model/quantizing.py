@@ -41,8 +41,9 @@ def quantize(model: Transformer, recipe: Recipe, calibration: Any = None, progre
         A Transformer whose ``weights`` are the dequantized values and whose ``qtensors`` hold codes and scales.
 
     Raises:
-        ValueError: NaN or infinite weights, a group size that does not divide a row, a ``skip`` that matches nothing,
-            missing calibration tokens, a model whose weights are quantized already. The message names the weight.
+        ValueError: NaN or infinite weights, a group size that does not divide a row, an entry of ``skip`` or
+            ``overrides`` that matches nothing, missing calibration tokens, a model whose weights are quantized already.
+            The message names the weight.
     """
     if not isinstance(recipe, Recipe):
         raise TypeError(f"quantize takes a Recipe, not {type(recipe).__name__}: Recipe(weights={recipe!r})")
@@ -58,7 +59,7 @@ def quantize(model: Transformer, recipe: Recipe, calibration: Any = None, progre
 
     if recipe.head is not None and not recipe.skips(model.config.head_name):
         put(model.config.head_name, METHODS["rtn"], recipe.head)
-    if recipe.weights is not None:
+    if recipe.has_weights:
         _quantize_blocks(partial, put, calibration, progress)
     weights = {**model.weights, **rounded} if isinstance(model.weights, dict) else ChainMap(rounded, model.weights)
     return Transformer(model.config, weights, model.tokenizer, recipe, qtensors)
@@ -70,11 +71,12 @@ def _quantize_blocks(partial: Transformer, put: Callable, calibration: Any, prog
     states = text.start(partial, calibration, recipe.method) if method.needs_text else []
     for layer in _wrap(progress)(range(config.layers)):
         if method.scale:
-            partial.weights.update(awq.scale_block(partial, layer, states, Scheme.parse(recipe.weights), method.clip))
+            partial.weights.update(awq.scale_block(partial, layer, states, method.clip))
         gathered = text.observe(partial, layer, states, method.gather) if method.needs_inputs else {}
         for name in linear_names(config, layer):
-            if not recipe.skips(name):
-                put(name, method, recipe.weights, gathered[name].result() if method.needs_inputs else None)
+            scheme = recipe.scheme_of(name)
+            if scheme is not None:
+                put(name, method, scheme, gathered[name].result() if method.needs_inputs else None)
         states = text.advance(partial, layer, states)
 
 
@@ -89,13 +91,13 @@ def _check(config: Config, recipe: Recipe) -> None:
     """Raise ValueError, before any work is done, where the recipe does not fit the model's shape."""
     shapes = tensor_shapes(config)
     linears = linear_names(config)
-    recipe.check_skip([*linears, config.head_name, EMBEDDING])
-    rows = {"weights": linears, "activations": linears, "head": [config.head_name]}
-    for part, names in rows.items():
-        scheme = getattr(recipe, part)
-        for name in names if scheme is not None else ():
-            if not recipe.skips(name):
+    recipe.check_names(linears, [config.head_name, EMBEDDING])
+    for name in linears:
+        for part, scheme in (("weights", recipe.scheme_of(name)), ("activations", recipe.activations)):
+            if scheme is not None and not recipe.skips(name):
                 _check_group(Scheme.parse(scheme), shapes[name][-1], f"{part} of {name}")
+    if recipe.head is not None and not recipe.skips(config.head_name):
+        _check_group(Scheme.parse(recipe.head), shapes[config.head_name][-1], f"head of {config.head_name}")
     for part in ("kv", "attention"):
         if getattr(recipe, part) is not None:
             _check_group(Scheme.parse(getattr(recipe, part)), config.head_dim, f"{part}: a head")

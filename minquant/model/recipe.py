@@ -3,6 +3,7 @@
 How it works
     A ``Recipe`` names a scheme for each part of a model: the matrices of its blocks, the inputs of those matrices,
     the cached keys and values, the operands of attention, the output matrix. A part without a scheme stays in float.
+    ``overrides`` gives single matrices of the blocks another scheme than ``weights``: mixed precision.
     The recipe checks itself when it is made, so that a typing error shows at once and not after an hour of
     calibration. ``METHODS`` lists the ways to choose the codes of a weight matrix.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import fnmatch
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Iterable, Mapping
 
 import numpy as np
 
@@ -87,6 +88,9 @@ class Recipe:
         head: scheme of the output matrix, and with it of the embedding where they are tied. Always rounded to nearest.
         skip: names of weights that stay in float, inputs included. A name is matched by its dotted parts and may
             hold ``*``: ``"down_proj"``, ``"layers.0"``, ``"model.layers.*.self_attn.k_proj.weight"``.
+        overrides: schemes of matrices of the blocks that are not to get that of ``weights``, by names as in ``skip``:
+            ``{"down_proj": "int8:g32"}``; kept as pairs. Where several match, the last one counts, and ``skip`` above
+            all. They are quantized without ``weights`` too.
 
     Raises ValueError or TypeError where a scheme or the method is unknown or does not suit the part.
     """
@@ -98,22 +102,21 @@ class Recipe:
     attention: str | None = None
     head: str | None = None
     skip: tuple[str, ...] = ()
+    overrides: tuple[tuple[str, str], ...] | Mapping[str, str] = ()
 
     def __post_init__(self) -> None:
         for part in ("weights", "activations", "kv", "attention", "head"):
             given = getattr(self, part)
             if given is None:
                 continue
-            try:
-                scheme = Scheme.parse(given)
-            except (ValueError, TypeError) as error:
-                raise type(error)(f"recipe, {part}: {error}") from None
+            scheme = _parse(part, given)
             _check_granularity(part, scheme)
             object.__setattr__(self, part, given if isinstance(given, str) else str(scheme))
         if self.method not in METHODS:
             raise ValueError(f"recipe, method: {self.method!r} is unknown; this version has {', '.join(METHODS)}")
         if self.weights is not None:
             _check_method(self.method, Scheme.parse(self.weights))
+        object.__setattr__(self, "overrides", _pairs(self.overrides, self.method))
         skip = (self.skip,) if isinstance(self.skip, str) else tuple(self.skip)
         if not all(isinstance(pattern, str) and pattern for pattern in skip):
             raise TypeError(f"recipe, skip: names of weights as strings, not {self.skip!r}")
@@ -123,12 +126,29 @@ class Recipe:
         """Does ``skip`` leave the weight of this name in float?"""
         return any(_matches(name, pattern) for pattern in self.skip)
 
-    def check_skip(self, names: Iterable[str]) -> None:
-        """Raise ValueError for a ``skip`` entry that matches none of the names: it is a typing error."""
-        names = list(names)
-        for pattern in self.skip:
-            if not any(_matches(name, pattern) for name in names):
-                raise ValueError(f"recipe, skip: {pattern!r} matches no weight; names look like {names[-1]!r}")
+    @property
+    def has_weights(self) -> bool:
+        """Is any matrix of the blocks to be quantized?"""
+        return self.weights is not None or bool(self.overrides)
+
+    def scheme_of(self, name: str) -> str | None:
+        """The scheme of a matrix of the blocks, by its name; None where it stays in float."""
+        if self.skips(name):
+            return None
+        found = [scheme for pattern, scheme in self.overrides if _matches(name, pattern)]
+        return found[-1] if found else self.weights
+
+    def check_names(self, matrices: Iterable[str], others: Iterable[str] = ()) -> None:
+        """Raise ValueError for an entry of ``skip`` that matches no name of a weight, and for one of ``overrides`` that
+        matches no matrix of the blocks: it is a typing error."""
+        matrices = list(matrices)
+        weights = [*matrices, *others]
+        for part, patterns, names in (("skip", self.skip, weights),
+                                      ("overrides", [pattern for pattern, _ in self.overrides], matrices)):
+            for pattern in patterns:
+                if not any(_matches(name, pattern) for name in names):
+                    what = "weight" if part == "skip" else "matrix of the blocks"
+                    raise ValueError(f"recipe, {part}: {pattern!r} matches no {what}; names look like {names[-1]!r}")
 
 
 def _matches(name: str, pattern: str) -> bool:
@@ -136,12 +156,37 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(f".{name}.", f"*.{pattern}.*")
 
 
-def _check_method(method: str, scheme: Scheme) -> None:
-    """Refuse a scheme of the weights that the method cannot work with."""
+def _parse(part: str, scheme: str | Scheme) -> Scheme:
+    """The scheme of a part. Raises as ``Scheme.parse``, with the name of the part."""
+    try:
+        return Scheme.parse(scheme)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"recipe, {part}: {error}") from None
+
+
+def _pairs(overrides: Any, method: str) -> tuple[tuple[str, str], ...]:
+    """Overrides, a mapping or pairs, as pairs of strings. Raises ValueError or TypeError for what they cannot be."""
+    try:
+        items = overrides.items() if isinstance(overrides, Mapping) else overrides
+        pairs = [(name, scheme) for name, scheme in items]
+    except (TypeError, ValueError):  # nothing to iterate over; not two of each
+        pairs = [("", None)]
+    for name, scheme in pairs:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"recipe, overrides: names of matrices and their schemes, such as {{'down_proj': "
+                            f"'int8:g32'}}, not {overrides!r}")
+        if scheme is None:
+            raise ValueError(f"recipe, overrides: {name!r} has no scheme; to leave it in float, name it in skip")
+        _check_method(method, _parse(f"overrides, {name!r}", scheme), f"overrides, {name!r}")
+    return tuple((name, scheme if isinstance(scheme, str) else str(scheme)) for name, scheme in pairs)
+
+
+def _check_method(method: str, scheme: Scheme, part: str = "weights") -> None:
+    """Refuse a scheme of weights that the method cannot work with."""
     try:
         METHODS[method].check(scheme)
     except ValueError as error:
-        raise ValueError(f"recipe, weights, method {method!r}: {error}") from None
+        raise ValueError(f"recipe, {part}, method {method!r}: {error}") from None
 
 
 def _check_granularity(part: str, scheme: Scheme) -> None:

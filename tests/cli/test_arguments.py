@@ -25,7 +25,22 @@ def test_recipe_flags_are_the_fields_of_recipe():
 
     listed = arguments.RECIPE_FLAGS["method"].partition(": ")[2].replace(" or ", ", ")
     assert listed.split(", ") == list(METHODS)
-    assert set(arguments.RECIPE_FLAGS) == {f.name for f in dataclasses.fields(Recipe)} - {"skip"}
+    assert set(arguments.RECIPE_FLAGS) == {f.name for f in dataclasses.fields(Recipe)} - {"overrides", "skip"}
+
+
+def test_overrides_become_pairs_in_order_and_float_becomes_skip():
+    from minquant import Recipe
+
+    parser = arguments.Parser("eval", "about")
+    parser.add_recipe()
+    args = parser.parse_args("--override down_proj=int8:g32 --override layers.0=float --override *.1=int3:g32".split())
+    words = arguments.recipe_words(args)
+    assert words == {"method": "rtn", "overrides": [("down_proj", "int8:g32"), ("*.1", "int3:g32")],
+                     "skip": ["layers.0"]}
+    recipe = Recipe(**words)
+    assert recipe.scheme_of("model.layers.1.mlp.down_proj.weight") == "int3:g32"
+    assert recipe.scheme_of("model.layers.2.mlp.down_proj.weight") == "int8:g32"
+    assert recipe.scheme_of("model.layers.0.mlp.down_proj.weight") is None
 
 
 def test_calibration_text_is_read_by_methods_that_ask_for_it():
@@ -39,6 +54,7 @@ def test_calibration_text_is_read_by_methods_that_ask_for_it():
     assert arguments.calibration(args, Recipe(weights="int4:g32", method="awq")) is not None
     assert arguments.calibration(args, Recipe(weights="int4:g32")) is None
     assert arguments.calibration(args, Recipe(method="gptq")) is None
+    assert arguments.calibration(args, Recipe(method="gptq", overrides={"layers.0": "int4:g32"})) is not None
 
 
 def test_names_keep_their_order_and_spelling():
@@ -60,6 +76,7 @@ def test_a_wrong_value_is_refused_in_words(parse, text, said):
     (["decode", "--threads", "0"], "at least 1"), (["decode", "--context", "x"], "not a whole number"),
     (["ladder", "--repetitions", "0"], "at least 1"), (["generate", "--top-p", "2"], "outside 0 to 1"),
     (["generate", "--temperature", "-1"], "outside 0 to 10"), (["ladder", "--json", "--markdown"], "not allowed with"),
+    (["eval", "--override", "down_proj"], "no PATTERN=SCHEME"), (["eval", "--override", "=int8:g32"], "no PATTERN"),
     (["lab", "--port", "0"], "at least 1"), (["eval", "a", "b"], "unrecognized arguments: b"),
 ])
 def test_wrong_command_lines(refused, words, said):

@@ -37,6 +37,16 @@ def test_every_flag_reaches_the_recipe(command, checkpoint):
     assert got["kl"] > 0
 
 
+def test_single_matrices_get_schemes_of_their_own(command, checkpoint):
+    words = ("eval", checkpoint, *SHORT, "--override", "down_proj=int8:g32", "--override", "layers.1=float")
+    got = json.loads(command(*words, "--weights", "int3:g32", "--json").out)
+    model = load(checkpoint)
+    recipe = Recipe(weights="int3:g32", overrides={"down_proj": "int8:g32"}, skip="layers.1")
+    expected = evaluate(model.quantize(recipe), model, heldout_tokens(model, limit_bytes=400))
+    assert (got["kl"], got["bits_per_weight"]) == (pytest.approx(expected.kl), expected.bits_per_weight)
+    assert f"{checkpoint}: down_proj int8:g32, layers.1 float; " in command(*words).out  # without --weights
+
+
 def test_a_calibrated_method_reads_the_text_the_flags_choose(command, checkpoint):
     words = ("eval", checkpoint, *SHORT, "--weights", "int3:channel", "--method", "gptq")
     got = json.loads(command(*words, "--json", "--calibration-tokens", 100, "--calibration-seed", 3).out)
@@ -59,6 +69,8 @@ def test_the_report_for_people_holds_the_same_figures(command, checkpoint):
 @pytest.mark.parametrize("flags, said", [
     (["--weights", "int9:channel"], "recipe, weights: unknown scheme 'int9:channel'"),
     (["--method", "magic"], "'magic' is unknown"),
+    (["--override", "downproj=int8:g32"], "overrides: 'downproj' matches no matrix of the blocks"),
+    (["--override", "down_proj=int9:g32"], "overrides, 'down_proj': unknown scheme 'int9:g32'"),
     (["--kv", "int8:tensor"], "int8:token"),
     (["--weights", "int4:g48"], "48"),
     (["--context", "65"], "longer than the 64 tokens"),

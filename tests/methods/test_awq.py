@@ -136,6 +136,15 @@ def test_matrices_that_share_their_input_share_the_scales_of_the_stack():
     assert not np.array_equal(together.errors, search_scales([a], X, "int3:g8").errors)
 
 
+def test_matrices_that_share_their_input_may_have_schemes_of_their_own():
+    (a, X), (b, _) = problem(seed=1), problem(rows=4, seed=2)
+    mixed = search_scales([a, b], X, ["int3:g8", "int8:channel"])
+    single = [search_scales([W], X, scheme).errors for W, scheme in ((a, "int3:g8"), (b, "int8:channel"))]
+    np.testing.assert_allclose(mixed.errors, sum(single), rtol=1e-9)
+    with pytest.raises(ValueError, match="1 schemes for 2 matrices: give one for each"):
+        search_scales([a, b], X, ["int3:g8"])
+
+
 def test_a_forward_function_is_what_the_error_is_measured_by():
     (gate, X), (up, _) = problem(seed=2), problem(seed=3)
     X = X / 10

@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose
 
 from minquant.methods import clip_weights, gptq, rtn, search_scales
 from minquant.model import Recipe, Transformer, awq, calibration, linear_names, random_model
-from minquant.scaling import Scheme, fake_quantize
+from minquant.scaling import fake_quantize
 
 from .conftest import SMALL, in_memory
 
@@ -32,7 +32,7 @@ def states(model: Transformer) -> list:
 def scaled(model: Transformer, skip: tuple[str, ...] = (), clip: bool = False) -> dict[str, np.ndarray]:
     """The changed weights of block 0."""
     model = Transformer(model.config, model.weights, recipe=Recipe(weights=SCHEME, skip=skip))
-    return awq.scale_block(model, 0, states(model), Scheme.parse(SCHEME), clip)
+    return awq.scale_block(model, 0, states(model), clip)
 
 
 def seen(model: Transformer, name: str, first: int | None = None) -> np.ndarray:
@@ -78,7 +78,7 @@ def test_scaling_the_tiny_models_blocks_leaves_its_logits_unchanged():
     weights = dict(model.weights)
     for layer in range(model.config.layers):
         view = Transformer(model.config, weights, recipe=Recipe(weights="int4:g32:asym"))
-        weights |= awq.scale_block(view, layer, [state_before(view, layer, text)], Scheme.parse("int4:g32:asym"), False)
+        weights |= awq.scale_block(view, layer, [state_before(view, layer, text)], clip=False)
     expected, got = model.logits(text), Transformer(model.config, weights).logits(text)
     assert_allclose(got, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
@@ -181,7 +181,7 @@ def test_a_block_is_scaled_for_what_the_quantized_blocks_before_it_produce(small
     after, float_after = (calibration.advance(m, 0, states(small)) for m in (model, small))
     name = FIRST_NORM.replace("layers.0", "layers.1")
     recipe = Transformer(SMALL, small.weights, recipe=Recipe(weights=SCHEME))
-    expected, other = (awq.scale_block(recipe, 1, before, Scheme.parse(SCHEME))[name]
+    expected, other = (awq.scale_block(recipe, 1, before)[name]
                        for before in (after, float_after))
     assert np.array_equal(model.weights[name], expected) and not np.array_equal(expected, other)
 

@@ -91,6 +91,56 @@ def test_bf16_weights_of_a_bf16_model_change_nothing(small, tokens):
     assert np.array_equal(model.logits(tokens), small.logits(tokens)) and model.bits_per_weight == 16
 
 
+# ---- mixed precision
+
+
+DOWN, KEY = "model.layers.{}.mlp.down_proj.weight", "model.layers.{}.self_attn.k_proj.weight"
+MIXED = {"down_proj": "int8:g8", "layers.1": "int2:g4:asym", "model.layers.1.mlp.down_proj.weight": "mxfp4"}
+
+
+def test_the_last_override_that_matches_counts_and_skip_above_all():
+    recipe = Recipe(weights="int4:g8", overrides=MIXED, skip="v_proj")
+    assert recipe.scheme_of(DOWN.format(0)) == "int8:g8" and recipe.scheme_of(DOWN.format(1)) == "mxfp4"
+    assert recipe.scheme_of(KEY.format(0)) == "int4:g8" and recipe.scheme_of(KEY.format(1)) == "int2:g4:asym"
+    assert recipe.scheme_of("model.layers.1.self_attn.v_proj.weight") is None
+    reverse = Recipe(weights="int4:g8", overrides=list(reversed(MIXED.items())))
+    assert reverse.scheme_of(DOWN.format(1)) == "int8:g8"
+
+
+def test_each_matrix_is_rounded_to_its_own_scheme(small, tokens):
+    recipe = Recipe(weights="int4:g8", overrides={**MIXED, DOWN.format(1): "nf4"} | {"o_proj": "int3:channel"},
+                    skip="q_proj")
+    small = in_memory(dataclasses.replace(SMALL, ffn=64))
+    model = small.quantize(recipe)
+    for name in linear_names(small.config):
+        scheme = recipe.scheme_of(name)
+        assert (name in model.qtensors) == (scheme is not None)
+        if scheme is not None:
+            assert model.qtensors[name].scheme == Scheme.parse(scheme)
+            assert np.array_equal(model.weights[name], fake_quantize(small.weights[name], scheme))
+    assert len({q.scheme for q in model.qtensors.values()}) == 5
+
+
+def test_overrides_alone_quantize_what_they_name(small):
+    model = small.quantize(Recipe(overrides={"layers.1.mlp": "int4:g8"}))
+    assert set(model.qtensors) == {name for name in linear_names(SMALL, 1) if "mlp" in name}
+    assert model.nbytes < small.nbytes
+
+
+def test_a_uniform_recipe_written_as_overrides_is_the_same(small, tokens):
+    calibration = np.arange(1, 19)
+    for method, scheme in (("rtn", "int3:g8"), ("gptq", "int3:g8"), ("gptq_act_order", "int3:channel"),
+                           ("awq", "int3:g8:asym"), ("awq+gptq", "int3:g8:asym"), ("hqq", "int3:g8:asym")):
+        one = small.quantize(Recipe(weights=scheme, method=method), calibration)
+        other = small.quantize(Recipe(method=method, overrides={"layers": scheme}), calibration)
+        assert np.array_equal(one.logits(tokens), other.logits(tokens)), method
+        recipe = Recipe(weights="int8:g8:asym", method=method, overrides={"layers.0": scheme})
+        mixed = small.quantize(recipe, calibration)
+        assert all(np.array_equal(mixed.qtensors[name].codes, one.qtensors[name].codes)
+                   for name in linear_names(SMALL, 0)), method
+        assert {str(mixed.qtensors[name].scheme) for name in linear_names(SMALL, 1)} == {"int8:g8:asym"}
+
+
 # ---- methods that look at inputs
 
 
@@ -162,21 +212,26 @@ def test_progress_true_shows_a_bar(small, capsys):
     ({"kv": "int8:channel"}, "recipe, kv: one scale per channel.*write int8:token"),
     ({"attention": "fp8_e4m3:tensor"}, "recipe, attention: .*write fp8_e4m3:token"),
     ({"activations": "int8:channel"}, "recipe, activations: .*write int8:token"),
+    ({"overrides": {"down_proj": "int9:g32"}}, "recipe, overrides, 'down_proj': .*int9"),
+    ({"overrides": {"down_proj": None}}, "recipe, overrides: 'down_proj' has no scheme; .*name it in skip"),
+    ({"overrides": {"down_proj": "q4_0"}, "method": "gptq"}, "overrides, 'down_proj', method 'gptq': q4_0 rounds by"),
 ])
 def test_a_recipe_checks_itself_when_it_is_made(given, words):
     with pytest.raises(ValueError, match=words):
         Recipe(**given)
 
 
-@pytest.mark.parametrize("given", [{"weights": 4}, {"skip": (1,)}, {"skip": ("",)}])
+@pytest.mark.parametrize("given", [
+    {"weights": 4}, {"skip": (1,)}, {"skip": ("",)}, {"overrides": {"": "int8:g8"}}, {"overrides": {"down_proj": 8}},
+    {"overrides": "down_proj=int8:g8"}, {"overrides": ("down_proj", "int8:g8")}, {"overrides": 3}])
 def test_a_recipe_of_the_wrong_types_is_refused(given):
     with pytest.raises(TypeError, match="recipe, "):
         Recipe(**given)
 
 
 def test_a_recipe_is_plain_data():
-    recipe = Recipe(weights=Scheme.parse("int4:g32:asym"), skip=["a", "b"])
-    assert recipe == Recipe(weights="int4:g32:asym", skip=("a", "b")) and hash(recipe)
+    recipe = Recipe(weights=Scheme.parse("int4:g32:asym"), skip=["a", "b"], overrides={"c": Scheme.parse("int8:g8")})
+    assert recipe == Recipe(weights="int4:g32:asym", skip=("a", "b"), overrides=[("c", "int8:g8")]) and hash(recipe)
     with pytest.raises(dataclasses.FrozenInstanceError):
         recipe.weights = None
 
@@ -189,6 +244,9 @@ def test_a_recipe_is_plain_data():
     (Recipe(kv="int8:g32"), "kv: a head: a row of 4 is no whole number of groups of 32"),
     (Recipe(attention="int8:g8"), "attention: a head"),
     (Recipe(weights="int4:channel", skip="downproj"), "skip: 'downproj' matches no weight"),
+    (Recipe(overrides={"layers.0": "int4:g8", "layers.2": "int4:g8"}), "overrides: 'layers.2' matches no matrix of the"),
+    (Recipe(overrides={"embed_tokens": "int4:g8"}), "overrides: 'embed_tokens' matches no matrix of the blocks"),
+    (Recipe(overrides={"o_proj": "int4:g16"}), "weights of model.layers.0.self_attn.o_proj.weight: a row of 24"),
 ])
 def test_a_recipe_that_does_not_fit_the_model_is_refused_before_any_work(small, monkeypatch, recipe, words):
     monkeypatch.setattr(quantizing, "_quantize_weight", lambda *_: pytest.fail("work was done"))
