@@ -12,11 +12,14 @@ per code, plus all scales and zero points. "int4 is half a byte" is never exact.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import prod
 
 import numpy as np
 
 from .. import formats, packing
+from . import nf4
 from .scheme import Scheme
 
 
@@ -105,6 +108,34 @@ class QTensor:
             parts["zero_point"] = packing.pack_bits(self.zero_point, scheme.bits)
         return parts | {name: _bytes(part) for name, part in self.extra.items()}
 
+    @classmethod
+    def unpack(cls, parts: Mapping[str, np.ndarray], scheme: str | Scheme, shape: tuple[int, ...]) -> QTensor:
+        """The tensor that ``pack`` took apart: codes, scales and zero points come back bit for bit.
+
+        parts    uint8 arrays, as ``pack`` names them
+        scheme   Scheme, or its string
+        shape    of the tensor
+
+        Raises ValueError where the parts are not those of this scheme and shape, or hold bytes that are no codes.
+        """
+        scheme, shape = Scheme.parse(scheme), tuple(shape)
+        sizes, given = scheme.packed_sizes(shape), {name: part.size for name, part in parts.items()}
+        if given != sizes:
+            raise ValueError(f"a packed {scheme} tensor of shape {shape} has parts of {sizes} bytes, not {given}")
+        if scheme.is_ggml:
+            return _from_ggml_blocks(parts["blocks"], scheme, shape)
+        groups = scheme.scale_shape(shape)
+        extra = {name: _array(parts[name], *kind) for name, kind in scheme.extra_parts(shape).items()}
+        scale = nf4.expand(extra).reshape(groups) if scheme.preset == "nf4_dq" else None
+        if scheme.scale_bits == 8:
+            scale = formats.get("e8m0" if scheme.is_mx else "fp8_e4m3").decode(parts["scale"]).reshape(groups)
+        elif scheme.scale_bits:
+            scale = _array(parts["scale"], scheme.scale_dtype, groups)
+        zero_point = None
+        if scheme.has_zero_point:
+            zero_point = packing.unpack_bits(parts["zero_point"], scheme.bits, prod(groups)).reshape(groups)
+        return cls(_unpacked_codes(parts["codes"], scheme, prod(shape)).reshape(shape), scale, zero_point, scheme, extra)
+
     def __repr__(self) -> str:
         return f"QTensor({self.scheme}, shape {self.shape}, {self.bits_per_weight:.4g} bits per weight)"
 
@@ -114,6 +145,16 @@ def _packed_codes(codes: np.ndarray, scheme: Scheme) -> np.ndarray:
     if scheme.format.name == "ternary":
         return packing.ternary.pack(codes)
     return _bytes(codes) if scheme.bits == 16 else packing.pack_bits(codes, scheme.bits)
+
+
+def _unpacked_codes(part: np.ndarray, scheme: Scheme, count: int) -> np.ndarray:
+    """``_packed_codes`` backwards: (count,) in the scheme's type of codes."""
+    if scheme.format.name == "ternary":
+        return packing.ternary.unpack(part, count)
+    if scheme.bits == 16:
+        return _array(part, scheme.code_dtype, (count,))
+    codes = packing.unpack_bits(part, scheme.bits, count)
+    return packing.sign_extend(codes, scheme.bits) if scheme.code_dtype == np.int8 else codes
 
 
 def _scale_codes(scale: np.ndarray, name: str) -> np.ndarray:
@@ -129,9 +170,21 @@ def _ggml_blocks(q: QTensor) -> np.ndarray:
     return packing.gguf.pack_blocks(q.scale, *q.extra.values(), q.codes, q.scheme.preset.upper())
 
 
+def _from_ggml_blocks(blocks: np.ndarray, scheme: Scheme, shape: tuple[int, ...]) -> QTensor:
+    """``_ggml_blocks`` backwards."""
+    rows = blocks.reshape(*shape[:-1], scheme.nbytes(shape[-1:]))
+    scale, *beside, codes = packing.gguf.unpack_blocks(rows, scheme.preset.upper())
+    return QTensor(codes, scale, None, scheme, dict(zip(scheme.extra_parts(shape), beside)))
+
+
 def _bytes(x: np.ndarray) -> np.ndarray:
     """Little-endian bytes of an array: uint8, 1-D."""
     return np.ascontiguousarray(x).astype(x.dtype.newbyteorder("<"), copy=False).reshape(-1).view(np.uint8)
+
+
+def _array(part: np.ndarray, dtype: np.dtype, shape: tuple[int, ...]) -> np.ndarray:
+    """``_bytes`` backwards: a new array."""
+    return np.frombuffer(part.tobytes(), dtype.newbyteorder("<")).astype(dtype).reshape(shape)
 
 
 def _check(name: str, part: np.ndarray | None, dtype: np.dtype | None, shape: tuple[int, ...]) -> None:

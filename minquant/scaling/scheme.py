@@ -164,15 +164,21 @@ class Scheme:
         return prod(shape) // count if count else 0
 
     def nbytes(self, shape: tuple[int, ...]) -> int:
-        """Bytes of a packed tensor of this shape: codes and zero points dense, scales as stored, and what a preset
-        keeps beside them. Raises as scale_shape does."""
+        """Bytes of a packed tensor of this shape, everything counted. Raises as scale_shape does."""
+        return sum(self.packed_sizes(shape).values())
+
+    def packed_sizes(self, shape: tuple[int, ...]) -> dict[str, int]:
+        """Bytes of each part that ``QTensor.pack`` gives: codes and zero points dense, scales as stored, and what a
+        preset keeps beside them; one part where they are blocks of ggml. Raises as scale_shape does."""
         count, scales = prod(shape), prod(self.scale_shape(shape))
-        total = -(-count // 5) if isinstance(self.format, TernaryFormat) else -(-count * self.bits // 8)
-        total += scales * self.scale_bits // 8
+        ternary = isinstance(self.format, TernaryFormat)
+        sizes = {"codes": -(-count // 5) if ternary else -(-count * self.bits // 8)}
+        if self.scale_bits:
+            sizes["scale"] = scales * self.scale_bits // 8
         if self.has_zero_point:
-            total += -(-scales * self.bits // 8)
-        beside = self.extra_parts(shape).values()
-        return total + sum(dtype.itemsize * prod(part) for dtype, part in beside)
+            sizes["zero_point"] = -(-scales * self.bits // 8)
+        sizes |= {name: dtype.itemsize * prod(part) for name, (dtype, part) in self.extra_parts(shape).items()}
+        return {"blocks": sum(sizes.values())} if self.is_ggml else sizes
 
     def extra_parts(self, shape: tuple[int, ...]) -> dict[str, tuple[np.dtype, tuple[int, ...]]]:
         """Type and shape of what a preset keeps beside codes, scales and zero points, by name; empty for most."""

@@ -27,6 +27,45 @@ def test_true_size(scheme, bits):
     assert all(part.dtype == np.uint8 for part in q.pack().values())
 
 
+@pytest.mark.parametrize("scheme", [
+    "int8:tensor", "int4:g32", "int4:g32:asym", "int3:channel", "int2:token:asym", "int5:g64:full", "bf16", "fp16",
+    "fp8_e4m3:channel", "fp6_e3m2:tensor", "fp4_e2m1:g32", "nf4", "nf4_dq", "nvfp4", "mxfp8_e5m2", "mxfp6_e2m3",
+    "mxfp4:ceil", "mxint8", "ternary:channel:absmean", "q8_0", "q5_0", "q4_0", "q4_1"])
+def test_what_is_packed_comes_back_bit_for_bit(scheme):
+    x = X.copy()
+    x[3, 32:64] = 0  # a group of zeros
+    x[5] *= 1e-6
+    q = quantize(x, scheme)
+    assert {name: part.nbytes for name, part in q.pack().items()} == q.scheme.packed_sizes(x.shape)
+    back = QTensor.unpack(q.pack(), scheme, x.shape)
+    assert back.scheme == q.scheme and back.extra.keys() == q.extra.keys()
+    for own, other in [(q.codes, back.codes), (q.scale, back.scale), (q.zero_point, back.zero_point),
+                       *((q.extra[name], back.extra[name]) for name in q.extra)]:
+        assert own is None and other is None or own.dtype == other.dtype and own.tobytes() == other.tobytes()
+    assert back.dequantize().tobytes() == q.dequantize().tobytes()
+
+
+@pytest.mark.parametrize("scheme, shape", [
+    ("int3:channel:asym", (1, 5)), ("ternary:tensor", (3, 7)), ("int4:g2", (2, 3, 4)), ("q4_1", (2, 2, 32)),
+    ("int4:g4", (0, 4)), ("q4_0", (0, 32))])
+def test_odd_shapes_come_back_too(scheme, shape):
+    q = quantize(np.random.default_rng(1).normal(size=shape), scheme)
+    back = QTensor.unpack(q.pack(), scheme, shape)
+    assert back.shape == shape and back.dequantize().tobytes() == q.dequantize().tobytes()
+
+
+def test_parts_that_are_not_those_of_a_packed_tensor():
+    parts = quantize(X, "int4:g32").pack()
+    with pytest.raises(ValueError, match=r"has parts of {'codes': 8192, 'scale': 1024} bytes, not {'codes': 8191, "):
+        QTensor.unpack(parts | {"codes": parts["codes"][1:]}, "int4:g32", X.shape)
+    with pytest.raises(ValueError, match="'zero_point': 256} bytes, not"):
+        QTensor.unpack(parts, "int4:g32:asym", X.shape)
+    with pytest.raises(ValueError, match="byte 7 is 255: five ternary codes"):
+        packed = quantize(X, "ternary:tensor").pack()
+        QTensor.unpack(packed | {"codes": np.where(np.arange(packed["codes"].size) == 7, 255, 0).astype(np.uint8)},
+                       "ternary:tensor", X.shape)
+
+
 def test_odd_counts_fill_up_a_byte():
     q = quantize(np.ones((1, 5)), "int3:channel:asym")
     assert q.nbytes == 2 + 4 + 1 and q.bits_per_weight == 8 * 7 / 5
