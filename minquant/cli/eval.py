@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 from .arguments import Parser, calibration, quantized, recipe_words, whole
 from .output import as_json, bar
+
+if TYPE_CHECKING:
+    from ..model import Recipe
 
 TINY = "tiny"
 LINES = (  # figure, what it is called, how it is printed
@@ -26,7 +30,11 @@ def parser() -> Parser:
     p = Parser("eval", "Perplexity, KL to the float model and top-1 agreement of a quantization recipe, on held-out\n"
                        "docstrings of this Python's standard library. Without flags: the float model.")
     p.add_argument("checkpoint", nargs="?", default=TINY, metavar="CHECKPOINT",
-                   help="folder of a checkpoint in Hugging Face layout, or the shipped model")
+                   help="folder of a checkpoint in Hugging Face layout, a file that minquant quantize wrote, or the "
+                        "shipped model")
+    p.add_argument("--reference", metavar="CHECKPOINT",
+                   help="what it is compared with; by default the float model that the recipe was applied to. A model "
+                        "that comes quantized out of a file has none: name the one it was made from")
     p.add_recipe()
     p.add_argument("--limit-bytes", type=whole(1), metavar="N", help="use only the first N bytes of the text")
     p.add_argument("--context", type=whole(2), metavar="N", help="tokens per window (default: the model's context)")
@@ -55,12 +63,13 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     seen = calibration(args, recipe)
     model = load(args.checkpoint)
     tokens = heldout_tokens(model, limit_bytes=args.limit_bytes)
-    if words.keys() <= {"method"}:  # the float model, which needs no second pass to be compared with itself
-        figures = evaluate(model, tokens=tokens, context=args.context, progress=bar()).figures() | ITSELF
-    else:
-        rounded = quantized(model, recipe, seen, bar())
-        figures = evaluate(rounded, model, tokens, args.context, progress=bar()).figures()
-    return {"checkpoint": args.checkpoint, "recipe": words, "calibration": seen, **figures}
+    other = None if args.reference is None else load(args.reference)
+    if words.keys() > {"method"}:
+        other, model = other or model, quantized(model, recipe, seen, bar())
+    figures = evaluate(model, other, tokens, args.context, progress=bar()).figures()
+    if other is None and model.recipe == Recipe():
+        figures |= ITSELF  # the float model, which needs no second pass to be compared with itself
+    return {"checkpoint": args.checkpoint, "recipe": _words_of(model.recipe), "calibration": seen, **figures}
 
 
 def as_text(report: dict[str, Any]) -> str:
@@ -74,6 +83,11 @@ def as_text(report: dict[str, Any]) -> str:
         value = "-" if report[key] is None else form.format(report[key])
         lines.append(f"  {title:<33}{value}" + (f" ± {error:.2g}" if error is not None else ""))
     return "\n".join(lines)
+
+
+def _words_of(recipe: Recipe) -> dict[str, Any]:
+    """What a recipe says, without what it leaves in float."""
+    return {part: value for part, value in asdict(recipe).items() if value}
 
 
 def _parts(recipe: dict[str, Any]) -> str:

@@ -12,7 +12,8 @@ Read it in this order:
     awq.py            scales folded into norms and rows before rounding
     calibration.py    what matrices read on calibration text; gatherers.py: what is kept of it
     tokenizer.py      byte-level BPE; tokens.py checks what a model is given
-    safetensors.py    the file format, loading.py a folder in Hugging Face's layout
+    safetensors.py    the file format, loading.py a folder in Hugging Face's layout, saving.py our own file of a
+                      quantized model
     random.py         models of any size with random weights, for timing
 """
 

@@ -6,7 +6,8 @@ How it works
     memory map and become float32.
 
 What we leave out
-    Other families than Llama, weights spread over several files, quantized checkpoints. Each is refused by name.
+    Other families than Llama, weights spread over several files, quantized checkpoints of others (``saving.py`` writes
+    and reads our own). Each is refused by name.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from .._paths import data_dir, data_path
-from . import safetensors
+from . import safetensors, saving
 from .config import EMBEDDING, HEAD, Config, tensor_shapes
 from .tokenizer import Tokenizer
 from .transformer import Transformer
@@ -31,13 +32,14 @@ def load(source: str | os.PathLike) -> Transformer:
 
     Args:
         source: ``"tiny"``, the trained model that comes with minquant; or a folder with ``config.json``,
-            ``model.safetensors`` (bf16, fp16 or float32) and perhaps ``tokenizer.json``.
+            ``model.safetensors`` (bf16, fp16 or float32) and perhaps ``tokenizer.json``; or a file that ``model.save``
+            wrote, quantized or not.
 
     Returns:
         A Transformer with float32 weights; its ``tokenizer`` is None where the folder has none that we can read.
 
     Raises:
-        FileNotFoundError: the folder or a file in it is missing.
+        FileNotFoundError: the folder, a file in it or the file is missing.
         ValueError: a file is damaged, cut short or not supported; a tensor is missing, superfluous, of another shape
             or type, or not finite. The message names the file and the tensor.
     """
@@ -45,9 +47,11 @@ def load(source: str | os.PathLike) -> Transformer:
         data_path("model.safetensors")  # says where it should be, if it is missing
         return load(data_dir())
     folder = Path(source)
+    if folder.is_file():
+        return saving.load_file(folder)
     if not folder.is_dir():
-        raise FileNotFoundError(f"there is no model folder {str(source)!r}: give 'tiny', or a folder with config.json "
-                                "and model.safetensors")
+        raise FileNotFoundError(f"there is no model {str(source)!r}: give 'tiny', a folder with config.json and "
+                                "model.safetensors, or a file that model.save wrote")
     config = Config.from_huggingface(_read_json(folder / "config.json"))
     file = safetensors.SafetensorsFile(_weights_file(folder))
     _check_tensors(config, file)
@@ -60,7 +64,8 @@ def load(source: str | os.PathLike) -> Transformer:
 def save(model: Transformer, folder: str | os.PathLike) -> None:
     """Write a model as a folder that ``load`` and other tools read: bf16 safetensors, config and tokenizer.
 
-    Weights are rounded to bf16. Of a quantized model the dequantized values are written. Each file is written under a
+    Weights are rounded to bf16. Of a quantized model the dequantized values are written; ``model.save`` keeps its codes,
+    in one file of ours. Each file is written under a
     temporary name and renamed when it is whole. Raises ValueError naming a weight that is NaN or infinite; no file of
     the folder has then changed.
     """

@@ -11,7 +11,7 @@ Source
     overlaps, at most 100 MB of header.
 
 What we leave out
-    Integer, 8-bit and packed tensors.
+    Integers but for bytes, and 8-bit floats.
 """
 
 from __future__ import annotations
@@ -28,37 +28,49 @@ import numpy as np
 from ..formats import get as get_format
 
 MAX_HEADER = 100_000_000
-_DTYPES = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+_FLOATS = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+_STORED = {**_FLOATS, "U8": "|u1"}
+_WRITTEN = {np.dtype(np.float32): "F32", np.dtype(np.uint16): "BF16", np.dtype(np.uint8): "U8"}
 
 
 class SafetensorsFile(Mapping):
     """The tensors of a safetensors file: name to float32 array, read when asked for.
 
-    ``shapes`` holds the shape of each without reading it. Raises ValueError, naming the file and what is wrong, for a
-    file that is cut short, damaged, or of another kind.
+    ``shapes`` holds the shape of each without reading it, ``metadata`` the strings beside them, by name. Raises
+    ValueError, naming the file and what is wrong, for a file that is cut short, damaged, or of another kind.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
         self.path = Path(path)
         header, self._start = _read_header(self.path)
+        self.metadata: dict[str, str] = _strings(header.pop("__metadata__", None))
         size = self.path.stat().st_size - self._start
         self._entries = _check_entries(self.path, header, size)
         self.shapes = {name: shape for name, (_, shape, _) in self._entries.items()}
 
     def __getitem__(self, name: str) -> np.ndarray:
         """The tensor as a new float32 array. Raises ValueError for a dtype that is no float, NaN or infinity."""
-        dtype, shape, begin = self._entries[name]
-        if dtype not in _DTYPES:
+        dtype = self._entries[name][0]
+        if dtype not in _FLOATS:
             raise ValueError(f"{self.path.name}: tensor {name} has dtype {dtype}; this version reads "
-                             f"{', '.join(_DTYPES)}")
-        if 0 in shape:
-            return np.zeros(shape, np.float32)
-        stored = np.memmap(self.path, _DTYPES[dtype], "r", self._start + begin, shape)
+                             f"{', '.join(_FLOATS)}")
+        stored = self.stored(name)
         x = get_format("bf16").decode(stored) if dtype == "BF16" else np.array(stored, np.float32)
         if not np.isfinite(x).all():
             where = tuple(map(int, np.argwhere(~np.isfinite(x))[0]))
             raise ValueError(f"{self.path.name}: tensor {name} holds {x[where]} at {where}; weights must be finite")
         return x
+
+    def stored(self, name: str) -> np.ndarray:
+        """The tensor as the file holds it, read only: float32, float16, uint16 (codes of bf16) or uint8. Raises
+        ValueError for another dtype."""
+        dtype, shape, begin = self._entries[name]
+        if dtype not in _STORED:
+            raise ValueError(f"{self.path.name}: tensor {name} has dtype {dtype}; this version reads "
+                             f"{', '.join(_STORED)}")
+        if 0 in shape:
+            return np.zeros(shape, _STORED[dtype])
+        return np.memmap(self.path, _STORED[dtype], "r", self._start + begin, shape)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
@@ -77,29 +89,53 @@ def write(path: str | os.PathLike, shapes: Mapping[str, tuple[int, ...]], tensor
 
     Raises ValueError naming a tensor that holds NaN or infinity or has another shape; the file is then not there.
     """
-    path, header, end = Path(path), {"__metadata__": {"format": "pt"}}, 0
-    for name, shape in shapes.items():
-        begin, end = end, end + 2 * math.prod(shape)
-        header[name] = {"dtype": "BF16", "shape": list(shape), "data_offsets": [begin, end]}
+    path = Path(path)
+
+    def encoded() -> Iterator[np.ndarray]:
+        for name, shape in shapes.items():
+            x = np.asarray(tensors[name], np.float32)
+            if x.shape != shape or not np.isfinite(x).all():
+                fault = f"has shape {x.shape}, not {shape}" if x.shape != shape else "holds NaN or infinity"
+                raise ValueError(f"{path.name} was not written: tensor {name} {fault}")
+            yield get_format("bf16").encode(x)
+
+    _write(path, {name: ("BF16", shape) for name, shape in shapes.items()}, encoded(), {"format": "pt"})
+
+
+def write_stored(path: str | os.PathLike, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write arrays as they are.
+
+    Args:
+        path: as for ``write``.
+        tensors: name to array: float32, uint16 (codes of bf16) or uint8.
+        metadata: name to string.
+    """
+    kinds = {name: (_WRITTEN[x.dtype], x.shape) for name, x in tensors.items()}
+    _write(Path(path), kinds, iter(tensors.values()), metadata)
+
+
+def _write(path: Path, kinds: Mapping[str, tuple[str, tuple[int, ...]]], arrays: Iterator[np.ndarray],
+           metadata: Mapping[str, str]) -> None:
+    """Write tensors of these (dtype, shape), read one at a time, under a temporary name first."""
+    header, end = {"__metadata__": dict(metadata)}, 0
+    for name, (dtype, shape) in kinds.items():
+        begin, end = end, end + np.dtype(_STORED[dtype]).itemsize * math.prod(shape)
+        header[name] = {"dtype": dtype, "shape": list(shape), "data_offsets": [begin, end]}
     text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)  # the bytes start at a multiple of eight
     temporary = path.with_name(path.name + ".tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
-            for name, shape in shapes.items():
-                x = np.asarray(tensors[name], np.float32)
-                if x.shape != shape or not np.isfinite(x).all():
-                    fault = f"has shape {x.shape}, not {shape}" if x.shape != shape else "holds NaN or infinity"
-                    raise ValueError(f"{path.name} was not written: tensor {name} {fault}")
-                file.write(get_format("bf16").encode(x).astype("<u2", copy=False).tobytes())
+            for (dtype, _), array in zip(kinds.values(), arrays, strict=True):
+                file.write(array.astype(_STORED[dtype], copy=False).tobytes())
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
-    """The JSON header, and where the bytes behind it start."""
+    """The JSON header, metadata included, and where the bytes behind it start."""
     size = path.stat().st_size
     with open(path, "rb") as file:
         first = file.read(8)
@@ -116,8 +152,13 @@ def _read_header(path: Path) -> tuple[dict[str, Any], int]:
         raise ValueError(f"{path.name}: the header is damaged: {error}") from None
     if not isinstance(header, dict):
         raise ValueError(f"{path.name}: the header is damaged: it is no JSON object")
-    header.pop("__metadata__", None)
     return header, 8 + length
+
+
+def _strings(metadata: Any) -> dict[str, str]:
+    """The strings among the metadata, whatever else a stranger put there."""
+    items = metadata.items() if isinstance(metadata, dict) else ()
+    return {name: value for name, value in items if isinstance(value, str)}
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -135,7 +176,7 @@ def _check_entries(path: Path, header: dict[str, Any], size: int) -> dict[str, t
                 and _is_sizes(entry.get("data_offsets")) and len(entry["data_offsets"]) == 2):
             raise ValueError(f"{path.name}: the header is damaged: tensor {name} has no valid dtype, shape and offsets")
         (begin, end), shape = entry["data_offsets"], tuple(entry["shape"])
-        width = np.dtype(_DTYPES[entry["dtype"]]).itemsize if entry["dtype"] in _DTYPES else None
+        width = np.dtype(_STORED[entry["dtype"]]).itemsize if entry["dtype"] in _STORED else None
         if end < begin or (width and end - begin != width * math.prod(shape)):
             raise ValueError(f"{path.name}: the header is damaged: tensor {name}, {entry['dtype']} of shape {shape}, "
                              f"cannot lie in bytes {begin} to {end}")

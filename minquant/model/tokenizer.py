@@ -100,15 +100,21 @@ class Tokenizer:
     def from_file(cls, path: str | os.PathLike) -> Tokenizer:
         """Read a Hugging Face ``tokenizer.json``. Raises ValueError for one that needs what we leave out."""
         try:
-            raw = json.loads(Path(path).read_text(encoding="utf-8"))
+            return cls.from_json(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise ValueError(f"{Path(path).name}: {error}") from None
+
+    @classmethod
+    def from_json(cls, text: str) -> Tokenizer:
+        """Read the content of a ``tokenizer.json``. Raises as ``from_file``."""
+        try:
+            raw = json.loads(text)
             _check_supported(raw)
             merges = [m.split(" ") if isinstance(m, str) else m for m in raw["model"]["merges"]]
             special = {token["content"]: token["id"] for token in raw.get("added_tokens") or []}
             return cls(raw["model"]["vocab"], [(left, right) for left, right in merges], special)
-        except ValueError as error:
-            raise ValueError(f"{Path(path).name}: {error}") from None
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(f"{Path(path).name} is not laid out as a tokenizer file: {error!r}") from None
+            raise ValueError(f"this is not laid out as a tokenizer file: {error!r}") from None
 
     def to_json(self) -> str:
         """The content of a ``tokenizer.json`` that ``from_file`` and Hugging Face's library read."""

@@ -14,6 +14,7 @@ What we leave out
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -110,6 +111,12 @@ class Transformer:
         """A new model, quantized by a recipe; see ``minquant.model.quantizing.quantize``."""
         from .quantizing import quantize
         return quantize(self, recipe, calibration, progress)
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the model as one file, codes and scales included, that ``minquant.load`` reads back bit for bit; see
+        ``minquant.model.saving``. For a folder that other tools read: ``minquant.model.save(model, folder)``."""
+        from .saving import save_file
+        save_file(self, path)
 
     def new_cache(self, capacity: int | None = None) -> KVCache:
         """An empty cache in this model's cache format, for ``run``."""

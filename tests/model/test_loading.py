@@ -113,7 +113,7 @@ def test_the_trained_model_loads_and_writes_its_own_files_again(tmp_path):
 
 
 def test_missing_files_are_named(tmp_path, folder):
-    with pytest.raises(FileNotFoundError, match="no model folder 'nowhere': give 'tiny'"):
+    with pytest.raises(FileNotFoundError, match="no model 'nowhere': give 'tiny'"):
         load("nowhere")
     with pytest.raises(FileNotFoundError, match="config.json is missing"):
         load(tmp_path)
