@@ -10,8 +10,8 @@ from .output import as_json, bar
 
 def parser() -> Parser:
     """The command line of this verb."""
-    p = Parser("quantize", "Quantize a model by a recipe and write it as one file, codes and scales packed. Every verb that\n"
-                           "takes a CHECKPOINT reads it, and minquant.load does:\n"
+    p = Parser("quantize", "Quantize a model by a recipe and write it as one file, codes and scales packed. eval and\n"
+                           "generate read it where they take a CHECKPOINT, and so does minquant.load:\n"
                            "minquant quantize --weights int4:g32:asym --method gptq --output four.safetensors\n"
                            "minquant eval four.safetensors --reference tiny")
     p.add_argument("checkpoint", nargs="?", default="tiny", metavar="CHECKPOINT",
@@ -32,8 +32,8 @@ def main(argv: list[str]) -> int:
     seen = calibration(args, recipe)
     model = quantized(load(args.checkpoint), recipe, seen, bar())
     model.save(args.output)
-    report = {"checkpoint": args.checkpoint, "recipe": recipe_words(args), "calibration": seen, "file": str(args.output),
-              "file_bytes": args.output.stat().st_size, "weight_bytes": model.nbytes,
+    report = {"checkpoint": args.checkpoint, "recipe": recipe_words(args), "calibration": seen,
+              "file": str(args.output), "file_bytes": args.output.stat().st_size, "weight_bytes": model.nbytes,
               "bits_per_weight": model.bits_per_weight}
     print(as_json(report) if args.json else as_text(report))
     return 0
@@ -41,7 +41,8 @@ def main(argv: list[str]) -> int:
 
 def as_text(report: dict) -> str:
     """The report for people."""
-    return "{file}: {file_bytes:,} bytes, {weight_bytes:,} of them weights at {bits_per_weight:.3f} bits".format(**report)
+    line = "{file}: {file_bytes:,} bytes, {weight_bytes:,} of them weights at {bits_per_weight:.3f} bits"
+    return line.format(**report)
 
 
 def _check_output(path: Path) -> None:

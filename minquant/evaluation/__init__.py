@@ -10,12 +10,14 @@
     statistics.py    how sure a mean over text is, a paired difference, a share
     summary.py       all figures of one model in one pass
     curve.py         many recipes beside each other: bits against quality
+    comparison.py    many methods beside each other: what is a difference, what is luck
 
 Perplexity is the figure everyone quotes and the least sensitive one; KL per token sees a rounding long before
 perplexity moves. Start with ``evaluate``.
 """
 
 from .calibration import calibration_tokens
+from .comparison import Gap, MethodRow, compare_methods
 from .corpus import HeldOut, heldout
 from .curve import frontier, growth, quality_curve
 from .divergence import Reference, kl_divergence, kl_quantiles, top1_agreement
@@ -25,8 +27,8 @@ from .likelihood import Perplexity, bits_per_byte, perplexity
 from .statistics import Difference, binomial_interval, paired_difference, standard_error
 from .summary import Evaluation, evaluate, heldout_tokens
 
-__all__ = ["Difference", "Evaluation", "Flips", "GreedyRuns", "HeldOut", "Perplexity", "Reference",
-           "binomial_interval", "bits_per_byte", "calibration_tokens", "cut_prompts", "evaluate", "frontier",
-           "greedy_agreement", "growth", "heldout", "heldout_tokens", "kl_divergence", "kl_quantiles",
+__all__ = ["Difference", "Evaluation", "Flips", "Gap", "GreedyRuns", "HeldOut", "MethodRow", "Perplexity", "Reference",
+           "binomial_interval", "bits_per_byte", "calibration_tokens", "compare_methods", "cut_prompts", "evaluate",
+           "frontier", "greedy_agreement", "growth", "heldout", "heldout_tokens", "kl_divergence", "kl_quantiles",
            "paired_difference", "perplexity", "quality_curve", "standard_error", "top1_agreement", "top1_flips",
            "write_greedily"]

@@ -64,10 +64,9 @@ def load(source: str | os.PathLike) -> Transformer:
 def save(model: Transformer, folder: str | os.PathLike) -> None:
     """Write a model as a folder that ``load`` and other tools read: bf16 safetensors, config and tokenizer.
 
-    Weights are rounded to bf16. Of a quantized model the dequantized values are written; ``model.save`` keeps its codes,
-    in one file of ours. Each file is written under a
-    temporary name and renamed when it is whole. Raises ValueError naming a weight that is NaN or infinite; no file of
-    the folder has then changed.
+    Weights are rounded to bf16. Of a quantized model the dequantized values are written; ``model.save`` keeps its
+    codes, in one file of ours. Each file is written under a temporary name and renamed when it is whole. Raises
+    ValueError naming a weight that is NaN or infinite; no file of the folder has then changed.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -123,8 +123,8 @@ def _checksum(text: str, arrays: Iterable[np.ndarray]) -> str:
 def _description(file: SafetensorsFile) -> dict[str, Any]:
     """What the file says about its model. Raises ValueError for another kind of file, another version, or damage."""
     if KEY not in file.metadata:
-        raise ValueError(f"{file.path.name} was not written by minquant: it holds tensors and no model. Of a checkpoint "
-                         "in Hugging Face's layout, give the folder")
+        raise ValueError(f"{file.path.name} was not written by minquant: it holds tensors and no model. Of a "
+                         "checkpoint in Hugging Face's layout, give the folder")
     try:
         about = json.loads(file.metadata[KEY])
         version = about["version"]
@@ -135,8 +135,8 @@ def _description(file: SafetensorsFile) -> dict[str, Any]:
                          f"{VERSION}. Write it again, or update minquant")
     found = _checksum(file.metadata[KEY], (file.stored(name) for name in file))
     if found != file.metadata.get("crc32"):
-        raise ValueError(f"{file.path.name} is damaged: its checksum is {found}, not {file.metadata.get('crc32')}. Write "
-                         "it again, or fetch it again")
+        raise ValueError(f"{file.path.name} is damaged: its checksum is {found}, not {file.metadata.get('crc32')}. "
+                         "Write it again, or fetch it again")
     return about
 
 

@@ -19,7 +19,8 @@ WIDE = dataclasses.replace(SMALL, hidden=32, ffn=64, heads=4, kv_heads=4, head_d
 CALIBRATION = np.random.default_rng(2).integers(0, SMALL.vocab_size, 60)
 RECIPES = [
     Recipe(),
-    Recipe(weights="int4:g8:asym", activations="int8:token", kv="int4:token", attention="int8:token", head="int3:channel"),
+    Recipe(weights="int4:g8:asym", activations="int8:token", kv="int4:token", attention="int8:token",
+           head="int3:channel"),
     Recipe(weights="int3:channel", skip=("down_proj", "layers.1"), overrides={"o_proj": "fp6_e3m2:channel"}),
     Recipe(weights="mxfp4:even", overrides={"layers.0": "nvfp4", "down_proj": "nf4_dq", "o_proj": "q4_1"}, head="bf16"),
     *(Recipe(weights="int3:g8:asym", method=method) for method in METHODS),
@@ -34,7 +35,8 @@ def same(a: Transformer, b: Transformer) -> bool:
     parts = [[{name: bits(array) for name, array in {"codes": q.codes, "scale": q.scale, "zero": q.zero_point,
                                                      **q.extra}.items()} | {"scheme": q.scheme}
               for _, q in sorted(model.qtensors.items())] for model in (a, b)]
-    return (a.config == b.config and a.recipe == b.recipe and parts[0] == parts[1] and set(a.qtensors) == set(b.qtensors)
+    return (a.config == b.config and a.recipe == b.recipe
+            and set(a.qtensors) == set(b.qtensors) and parts[0] == parts[1]
             and {n: bits(a.weights[n]) for n in b.weights} == {n: bits(w) for n, w in b.weights.items()})
 
 
