@@ -11,6 +11,8 @@
     header_walker.py   a GGUF file, field after field;  packing_pictures.py, packing_figures.py: drawings, plots
     bit_flips.py       one bit of a packed matrix turned over;  misreadings.py: a whole one read by a wrong rule
     kl_heat_map.py     a text coloured by KL, for lesson 07;  who_wrote_it.py: a blind test;  quality_figures.py: plots
+    column_steps.py    GPTQ's loop with everything kept, for lesson 08;  column_stepper.py: its steps drawn;
+                       repair_pictures.py: arrows, plots
     salient_channel.py one column times s and its neighbours, for lesson 09;  awq_steps.py: AWQ taken apart;
                        salience_figures.py: plots
     pictures.py        drawings of ideas;  figures.py: measured points, with matplotlib;  format_figures.py: formats

@@ -25,7 +25,13 @@ STRONG = 0.25  # a push of a quarter of a step has the strongest shade
 
 
 def stepper_drawing(cuts: Mapping[str, Steps]) -> Callable[[int, str], str]:
-    """The function behind the stepper: (columns rounded so far, name of a cut) -> SVG card."""
+    """The function behind the stepper: (columns rounded so far, name of a cut) -> SVG card.
+
+    Raises ValueError for cuts of different widths: one slider serves them all.
+    """
+    widths = sorted({len(steps.columns) for steps in cuts.values()})
+    if len(widths) != 1:
+        raise ValueError(f"one slider steps through all cuts, so all need equally many columns, not {widths}")
     return lambda column, inputs: column_card(cuts[inputs], column)
 
 
