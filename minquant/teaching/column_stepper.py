@@ -109,7 +109,8 @@ def _cell(drawing: Drawing, steps: Steps, row: int, column: int, done: int) -> N
         if abs(push) >= 0.005:
             drawing.text(middle, y + 29, _signed(push), size=11, anchor="middle")
     if (row, column) == steps.followed:
-        drawing.rect(x + 1.5, y + 1.5, _CELL - 5, _ROW - 5, stroke=svg.PURPLE, radius=3, dash="4 2")
+        drawing.rect(x + 1.5, y + 1.5, _CELL - 5, _ROW - 5, stroke=svg.INK if column < done else svg.PURPLE, radius=3,
+                     dash="4 2")
 
 
 def _chart(drawing: Drawing, steps: Steps, done: int, top: float) -> None:

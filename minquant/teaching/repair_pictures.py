@@ -4,7 +4,8 @@ How it works
     The values an input takes over all samples are the components of one long arrow. Two inputs span a plane, however
     many samples there are, so ``two_inputs`` draws them truly: an error of 1 in the first weight moves the output by
     the first arrow, a change of the second weight moves it along the second, and the best change leaves what stands at
-    a right angle. ``two_errors`` draws many matrices, each with two errors held against rounding to nearest.
+    a right angle. ``two_errors`` draws many matrices, each with two errors held against rounding to nearest, and
+    ``how_much_text`` one error over the length of the calibration text.
 """
 
 from __future__ import annotations
@@ -71,5 +72,19 @@ def two_errors(matrices: Mapping[str, Sequence[tuple[float, float]]], title: str
     axes.set_yticks(range(len(matrices)), list(matrices))
     axes.invert_yaxis()
     axes.set(xlabel="times the error of rounding to nearest", title=title)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=11, frameon=False, labelcolor=svg.INK)
+    return figure, axes
+
+
+def how_much_text(sizes: Sequence[int], curves: Mapping[str, Sequence[float]], inputs: int, title: str = ""):
+    """Errors in shares of rounding to nearest, ``{"name": values}``, over tokens; a mark at as many tokens as inputs."""
+    figure, axes = figures.lines({name: (sizes, values) for name, values in curves.items()},
+                                 "tokens of calibration text", "times the error of nearest", title, log_x=True)
+    axes.get_legend().remove()
+    axes.axhline(1, color=svg.INK, linewidth=1.5)
+    axes.axvline(inputs, color=svg.GREY, linewidth=1.2, linestyle="--")
+    axes.annotate(f"as many tokens as inputs ({inputs})", (inputs, axes.get_ylim()[1]), xytext=(6, -12), fontsize=11,
+                  textcoords="offset points")
+    figure.set_figheight(4.4)
     figure.legend(loc="outside lower center", ncols=2, fontsize=11, frameon=False, labelcolor=svg.INK)
     return figure, axes

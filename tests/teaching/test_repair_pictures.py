@@ -49,3 +49,12 @@ def test_every_matrix_has_its_two_points_at_its_two_errors():
     assert sorted(points) == sorted(wanted)
     assert [t.get_text() for t in axes.get_yticklabels()] == list(errors) and axes.get_xscale() == "log"
     plt.close(figure)
+
+
+def test_the_curves_over_the_text_are_the_values_given():
+    curves = {"own": [0.1, 0.4, 0.6], "fresh": [1.9, 1.2, 0.8]}
+    figure, axes = repair_pictures.how_much_text([256, 1024, 4096], curves, 768, "title")
+    drawn = {line.get_label(): list(line.get_ydata()) for line in axes.lines if line.get_label() in curves}
+    assert drawn == curves and [t.get_text() for t in figure.legends[0].get_texts()] == list(curves)
+    assert any(list(line.get_xdata()) == [768, 768] for line in axes.lines)
+    plt.close(figure)
