@@ -67,17 +67,32 @@ def quantize(model: Transformer, recipe: Recipe, calibration: Any = None, progre
 
 def _quantize_blocks(partial: Transformer, put: Callable, calibration: Any, progress: Any) -> None:
     """Quantize the blocks in order; ``partial`` sees each weight as soon as ``put`` has rounded it."""
-    config, recipe, method = partial.config, partial.recipe, METHODS[partial.recipe.method]
+    recipe, method = partial.recipe, METHODS[partial.recipe.method]
     states = text.start(partial, calibration, recipe.method) if method.needs_text else []
-    for layer in _wrap(progress)(range(config.layers)):
-        if method.scale:
-            partial.weights.update(awq.scale_block(partial, layer, states, method.clip))
-        gathered = text.observe(partial, layer, states, method.gather) if method.needs_inputs else {}
-        for name in linear_names(config, layer):
-            scheme = recipe.scheme_of(name)
-            if scheme is not None:
-                put(name, method, scheme, gathered[name].result() if method.needs_inputs else None)
+    for layer in _wrap(progress)(range(partial.config.layers)):
+        _quantize_block(partial, layer, states, method, put)
         states = text.advance(partial, layer, states)
+
+
+def _quantize_block(partial: Transformer, layer: int, states: list[text.State], method: Method, put: Callable) -> None:
+    """Quantize one block. What was gathered of its inputs is given up at the end, before the next block's is."""
+    names = linear_names(partial.config, layer)
+    if method.needs_text:
+        _check_finite(partial, names)
+    if method.scale:
+        partial.weights.update(awq.scale_block(partial, layer, states, method.clip))
+    gathered = text.observe(partial, layer, states, method.gather) if method.needs_inputs else {}
+    for name in names:
+        scheme = partial.recipe.scheme_of(name)
+        if scheme is not None:
+            put(name, method, scheme, gathered[name].result() if method.needs_inputs else None)
+
+
+def _check_finite(model: Transformer, names: Iterable[str]) -> None:
+    """Raise ValueError naming the matrix at fault, and not the next one, whose inputs it would spoil."""
+    for name in names:
+        if not np.isfinite(model.weights[name]).all():
+            raise ValueError(f"{name} holds NaN or infinity: find out where they come from")
 
 
 def _quantize_weight(name: str, weight: np.ndarray, inputs: Any, method: Method, scheme: str) -> QTensor:

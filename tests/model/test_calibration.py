@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import weakref
 
 import numpy as np
 import pytest
@@ -69,6 +70,20 @@ def test_matrices_that_read_the_same_input_share_what_is_gathered(small, text, m
     assert alive == [4] * 7 + [8] * 7  # those of a block are made when its turn has come
 
 
+def test_there_is_never_more_than_one_block_of_hessians(small, text, monkeypatch):
+    alive, most = weakref.WeakSet(), []
+
+    class Counted(Hessian):
+        def __init__(self):
+            super().__init__()
+            alive.add(self)
+            most.append(len(alive))
+
+    monkeypatch.setitem(METHODS, "counted", Method(gptq_from_hessian, needs_inputs=True, gather=Counted))
+    small.quantize(dataclasses.replace(INT3, method="counted"), calibration=text)
+    assert len(most) == 8 and max(most) <= 5  # four inputs a block, and the last one of the block before
+
+
 def test_a_skipped_matrix_is_not_gathered_for_and_its_neighbours_are(small, text):
     model = small.quantize(dataclasses.replace(INT3, skip=("q_proj", "down_proj")), calibration=text)
     whole = small.quantize(INT3, calibration=text)
@@ -84,17 +99,36 @@ def test_samples_keep_every_input():
     assert np.array_equal(kept.result(), X) and kept.result() is kept.result()
 
 
+CALIBRATED = sorted(name for name, method in METHODS.items() if method.needs_text)
+
+
+@pytest.mark.parametrize("method", CALIBRATED)
+@pytest.mark.parametrize("seen", [[7], [7] * 40, [0, 7] * 20])
+def test_every_method_takes_text_that_says_little(small, tokens, method, seen):
+    """One sample; the same again and again: H has rank 1 before the first block, and some of its columns are constant."""
+    model = small.quantize(Recipe(weights="int3:g8:asym", method=method), calibration=seen)
+    plain = small.quantize(Recipe(weights="int3:g8:asym"))
+    error, ref = (np.abs(m.logits(tokens) - small.logits(tokens)).mean() for m in (model, plain))
+    assert error < 3 * ref  # not better, but nothing ran away
+
+
+@pytest.mark.parametrize("method", CALIBRATED)
 @pytest.mark.parametrize("norm, first", [("input_layernorm", "self_attn.q_proj"),
                                          ("post_attention_layernorm", "mlp.gate_proj")])
-def test_nan_in_calibration_names_the_matrix(small, text, norm, first):
+def test_every_method_names_the_matrix_that_reads_nan(small, text, method, norm, first):
     small.weights[f"model.layers.1.{norm}.weight"][5] = np.nan
-    with pytest.raises(ValueError, match=rf"model\.layers\.1\.{first}\.weight: X holds nan at sample 0, column 5"):
-        small.quantize(INT3, calibration=text)
+    with pytest.raises(ValueError, match=rf"model\.layers\.1\.{first}\.weight.*: X holds nan at sample 0, column"):
+        small.quantize(Recipe(weights="int3:g8:asym", method=method), calibration=text)
 
 
-def test_one_token_of_calibration_is_enough_to_run(small, tokens):
-    model = small.quantize(INT3, calibration=[7])
-    assert np.isfinite(model.logits(tokens)).all()
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_names_the_matrix_that_holds_nan_or_is_constant_and_fine(small, text, method):
+    recipe, name = Recipe(weights="int3:g8:asym", method=method), "model.layers.1.self_attn.v_proj.weight"
+    small.weights[name][:, 3:7] = 0.25
+    assert np.isfinite(small.quantize(recipe, calibration=text).weights[name]).all()
+    small.weights[name][2, 3] = np.nan
+    with pytest.raises(ValueError, match=name):
+        small.quantize(recipe, calibration=text)
 
 
 def test_an_interrupted_run_leaves_the_model_as_it_was(small, text, tokens):
