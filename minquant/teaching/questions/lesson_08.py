@@ -33,8 +33,8 @@ QUESTIONS = (
         ),
     ),
     Question(
-        "Somebody calibrates a matrix with 4,096 inputs on 1,000 tokens, and its output error on these tokens falls to a "
-        "tenth of that of rounding to nearest. What do you know?",
+        "Somebody calibrates a matrix with 4,096 inputs on 1,000 tokens, and its output error on these tokens falls to "
+        "a tenth of that of rounding to nearest. What do you know?",
         (
             Choice("GPTQ works very well on this matrix", False,
                    "Perhaps, but this figure would look as good if it had done harm. With fewer tokens than inputs "
