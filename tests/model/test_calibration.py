@@ -105,7 +105,7 @@ CALIBRATED = sorted(name for name, method in METHODS.items() if method.needs_tex
 @pytest.mark.parametrize("method", CALIBRATED)
 @pytest.mark.parametrize("seen", [[7], [7] * 40, [0, 7] * 20])
 def test_every_method_takes_text_that_says_little(small, tokens, method, seen):
-    """One sample; the same again and again: H has rank 1 before the first block, and some of its columns are constant."""
+    """One sample; the same again and again, so that H has rank 1 before the first block, and its columns are constant."""
     model = small.quantize(Recipe(weights="int3:g8:asym", method=method), calibration=seen)
     plain = small.quantize(Recipe(weights="int3:g8:asym"))
     error, ref = (np.abs(m.logits(tokens) - small.logits(tokens)).mean() for m in (model, plain))
