@@ -9,7 +9,6 @@ A tool and not a verb: it runs for a quarter of an hour, and what it writes is s
 
 import argparse
 import json
-import os
 import platform
 import sys
 from collections import Counter
@@ -20,6 +19,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 import minquant as mq  # noqa: E402
+from compare_methods import write  # noqa: E402
 from minquant.evaluation import Reference, calibration_tokens, evaluate, heldout_tokens, paired_difference  # noqa: E402
 from minquant.evaluation.mixed import Sensitivity, sensitivity, shuffled, spend  # noqa: E402
 
@@ -116,13 +116,6 @@ def bits_of(found: Sensitivity) -> str:
         total = ", ".join(f"{count} x {b}" for b, count in sorted(Counter(bits.values()).items()))
         lines.append(f"| {uniform} | {' | '.join(cells)} | {total} |")
     return "\n".join(lines)
-
-
-def write(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@
     source.py             what an exercise is made of
     variant.py            numbers drawn from a key: another class, another exercise
     checking.py           properties, points, and failures in three lines
+    findings.py           what the diagnose exercises share: two faults to name
     values.py             what a check may trust
     beside.py             "Yours" beside "Spec", and a picture
     notebook.py           release, nbgrader source and solutions, from the same source

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from ..beside import Bars, yours
 from ..checking import close
+from ..findings import TwoFaults
 from ..source import Answers, Check, Exercise, Miss, Spec, Wrong
 from ..variant import Draw
 
@@ -70,44 +71,26 @@ def _tells_causes_apart(drawn: Spec) -> bool:
     return True
 
 
-def _dict(answers: Answers, name: str) -> dict:
-    got = answers.value(name)
-    if not isinstance(got, dict):
-        raise Miss(f"`{name}` is {got!r}", "the checks read a dict with the number of a row on the left",
-                   f"write it as {{row: ..., row: ...}}, for example {name} = {{2: ...}}")
-    if not got:
-        raise Miss(f"`{name}` is empty", "the answer cell has not been filled in yet",
-                   "divide: GB per token should follow from the format, the context and the model")
-    if len(got) > 2:
-        raise Miss(f"`{name}` names {len(got)} rows",
-                   "two rows are wrong; naming more of them is a guess and earns nothing",
-                   "keep the two that you can explain")
-    return got
+_FAULTS = TwoFaults("row", "rows", "divide: GB per token should follow from the format, the context and the model")
 
 
 def rows(spec: Spec, answers: Answers) -> None:
     """The two rows."""
-    got = _dict(answers, "findings")
-    right = sum(row in spec["wrong"] for row in got)
-    if right < 2:
-        raise Miss(f"`findings` names {sorted(map(str, got))}, of which {right} of 2 cannot be right",
-                   "the speed of every row is fine; what is wrong is the GB per token of two of them",
-                   "compute GB per token for every row from the description and compare with the table", right)
+    _FAULTS.check_numbers(spec, answers, "cannot be right",
+                          "the speed of every row is fine; what is wrong is the GB per token of two of them",
+                          "compute GB per token for every row from the description and compare with the table")
 
 
 def causes(spec: Spec, answers: Answers) -> None:
     """What went wrong in them."""
-    got = _dict(answers, "findings")
-    right = sum(got.get(row) == cause for row, cause in spec["wrong"].items())
-    if right < 2:
-        raise Miss(f"{right} of the 2 wrong rows stand in `findings` with their cause",
-                   "each cause changes the figure by its own amount, which the table lets you compute",
-                   "compute the row's figure once per cause; one of them gives the printed number", right)
+    _FAULTS.check_causes(spec, answers,
+                         "each cause changes the figure by its own amount, which the table lets you compute",
+                         "compute the row's figure once per cause; one of them gives the printed number")
 
 
 def corrected(spec: Spec, answers: Answers) -> None:
     """The figures that should stand there."""
-    got = _dict(answers, "corrected")
+    got = _FAULTS.written(answers, "corrected")
     right = 0
     for row in spec["wrong"]:
         figure = got.get(row)

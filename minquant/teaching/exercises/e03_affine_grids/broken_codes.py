@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ..beside import Bars, yours
+from ..findings import TwoFaults
 from ..source import Answers, Check, Exercise, Miss, Spec, Wrong
 from ..variant import Draw
 
@@ -99,44 +100,26 @@ def _tells_causes_apart(drawn: Spec) -> bool:
     return True
 
 
-def _dict(answers: Answers, name: str) -> dict:
-    got = answers.value(name)
-    if not isinstance(got, dict):
-        raise Miss(f"`{name}` is {str(got)[:80]}", "the checks read a dict with the number of a row on the left",
-                   f"write it as {{row: ..., row: ...}}, for example {name} = {{2: ...}}")
-    if not got:
-        raise Miss(f"`{name}` is empty", "the answer cell has not been filled in yet",
-                   "the table says how codes are made: make those of every row, and compare")
-    if len(got) > 2:
-        raise Miss(f"`{name}` names {len(got)} rows",
-                   "two rows are wrong; naming more of them is a guess and earns nothing",
-                   "keep the two that you can explain")
-    return got
+_FAULTS = TwoFaults("row", "rows", "the table says how codes are made: make those of every row, and compare")
 
 
 def rows(spec: Spec, answers: Answers) -> None:
     """The two rows."""
-    got = _dict(answers, "findings")
-    right = sum(row in spec["wrong"] for row in got)
-    if right < 2:
-        raise Miss(f"`findings` names {sorted(map(str, got))}, of which {right} of 2 are wrong in the table",
-                   "a row is wrong where one of its codes is not the one that the rules give",
-                   "make the codes of every row by the rules and print them beside the table's", right)
+    _FAULTS.check_numbers(spec, answers, "are wrong in the table",
+                          "a row is wrong where one of its codes is not the one that the rules give",
+                          "make the codes of every row by the rules and print them beside the table's")
 
 
 def causes(spec: Spec, answers: Answers) -> None:
     """What went wrong in them."""
-    got = _dict(answers, "findings")
-    right = sum(got.get(row) == cause for row, cause in spec["wrong"].items())
-    if right < 2:
-        raise Miss(f"{right} of the 2 wrong rows stand in `findings` with their cause",
-                   "each cause gives the row other codes, and one of them gives exactly those in the table",
-                   "make the row's codes once per cause, and see which gives the printed ones", right)
+    _FAULTS.check_causes(spec, answers,
+                         "each cause gives the row other codes, and one of them gives exactly those in the table",
+                         "make the row's codes once per cause, and see which gives the printed ones")
 
 
 def corrected(spec: Spec, answers: Answers) -> None:
     """The codes that should stand there."""
-    got = _dict(answers, "corrected")
+    got = _FAULTS.written(answers, "corrected")
     right = 0
     for row in spec["wrong"]:
         mine = got.get(row)

@@ -12,6 +12,7 @@ import math
 
 from ..beside import Bars, yours
 from ..checking import close
+from ..findings import TwoFaults
 from ..source import Answers, Check, Exercise, Miss, Spec
 from ..variant import Draw
 from .diagnose_answers import REFERENCE, SECOND, WRONG
@@ -126,45 +127,29 @@ def _tells_causes_apart(drawn: Spec) -> bool:
     return True
 
 
-def _dict(answers: Answers, name: str) -> dict:
-    got = answers.value(name)
-    if not isinstance(got, dict):
-        raise Miss(f"`{name}` is {str(got)[:80]}", "the checks read a dict with the number of a copy on the left",
-                   f"write it as {{copy: ..., copy: ...}}, for example {name} = {{2: ...}}")
-    if not got:
-        raise Miss(f"`{name}` is empty", "the answer cell has not been filled in yet",
-                   "make one copy by the rules, and compare its scales and codes with those in the cell above")
-    if len(got) > 2:
-        raise Miss(f"`{name}` names {len(got)} copies",
-                   "two copies are wrong; naming more of them is a guess and earns nothing",
-                   "keep the two that you can explain")
-    return got
+_FAULTS = TwoFaults("copy", "copies",
+                    "make one copy by the rules, and compare its scales and codes with those in the cell above")
 
 
 def copies(spec: Spec, answers: Answers) -> None:
     """The two copies."""
-    got = _dict(answers, "findings")
-    found = sum(row in spec["wrong"] for row in got)
-    if found < 2:
-        raise Miss(f"`findings` names {sorted(map(str, got))}, of which {found} of 2 were made wrongly",
-                   "a large error alone is no mistake: few bits, and many weights on one scale, cost as much",
-                   "make the scales and codes of every copy by the rules and compare with the cell", found)
+    _FAULTS.check_numbers(spec, answers, "were made wrongly",
+                          "a large error alone is no mistake: few bits, and many weights on one scale, cost as much",
+                          "make the scales and codes of every copy by the rules and compare with the cell")
 
 
 def causes(spec: Spec, answers: Answers) -> None:
     """What went wrong in them."""
-    got = _dict(answers, "findings")
-    found = sum(got.get(row) == cause for row, cause in spec["wrong"].items())
-    if found < 2:
-        raise Miss(f"{found} of the 2 wrong copies stand in `findings` with their cause",
-                   "each cause gives other scales or other codes, and one of them gives exactly those in the cell",
-                   "are the scales right? If they are, look at their order and at the codes; if not, whose largest "
-                   "weight belongs to them?", found)
+    _FAULTS.check_causes(
+        spec, answers,
+        "each cause gives other scales or other codes, and one of them gives exactly those in the cell",
+        "are the scales right? If they are, look at their order and at the codes; if not, whose largest "
+        "weight belongs to them?")
 
 
 def corrected(spec: Spec, answers: Answers) -> None:
     """The errors that right copies would have."""
-    got = _dict(answers, "corrected")
+    got = _FAULTS.written(answers, "corrected")
     found = sum(isinstance(got.get(row), (int, float)) and close(got[row], right(spec, row), TOLERANCE)
                 for row in spec["wrong"])
     if found < 2:

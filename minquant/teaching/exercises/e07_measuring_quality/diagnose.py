@@ -13,6 +13,7 @@ from statistics import fmean, stdev
 
 from ..beside import Bars, yours
 from ..checking import close
+from ..findings import TwoFaults
 from ..source import Answers, Check, Exercise, Miss, Spec
 from ..variant import Draw
 from .diagnose_answers import REFERENCE, SECOND, WRONG
@@ -97,45 +98,27 @@ def _tells_causes_apart(drawn: Spec) -> bool:
     return True
 
 
-def _dict(answers: Answers, name: str) -> dict:
-    got = answers.value(name)
-    if not isinstance(got, dict):
-        raise Miss(f"`{name}` is {str(got)[:80]}", "the checks read a dict with the number of a line on the left",
-                   f"write it as {{line: ..., line: ...}}, for example {name} = {{2: ...}}")
-    if not got:
-        raise Miss(f"`{name}` is empty", "the answer cell has not been filled in yet",
-                   "make one line by the rules, and compare its two figures with the report")
-    if len(got) > 2:
-        raise Miss(f"`{name}` names {len(got)} lines",
-                   "two lines are wrong; naming more of them is a guess and earns nothing",
-                   "keep the two that you can explain")
-    return got
+_FAULTS = TwoFaults("line", "lines", "make one line by the rules, and compare its two figures with the report")
 
 
 def rows(spec: Spec, answers: Answers) -> None:
     """The two lines."""
-    got = _dict(answers, "findings")
-    found = sum(row in spec["wrong"] for row in got)
-    if found < 2:
-        raise Miss(f"`findings` names {sorted(map(str, got))}, of which {found} of 2 were made by other rules",
-                   "a large difference alone is no mistake: fewer bits cost more",
-                   "make both figures of every line by the rules and compare with the report", found)
+    _FAULTS.check_numbers(spec, answers, "were made by other rules",
+                          "a large difference alone is no mistake: fewer bits cost more",
+                          "make both figures of every line by the rules and compare with the report")
 
 
 def causes(spec: Spec, answers: Answers) -> None:
     """What went wrong in them."""
-    got = _dict(answers, "findings")
-    found = sum(got.get(row) == cause for row, cause in spec["wrong"].items())
-    if found < 2:
-        raise Miss(f"{found} of the 2 wrong lines stand in `findings` with their cause",
-                   "each cause changes the difference, the error or both, by amounts of its own",
-                   "is it the difference that is off, or only the error? Then make one mistake after the other "
-                   "yourself: one of them gives the printed figures", found)
+    _FAULTS.check_causes(spec, answers,
+                         "each cause changes the difference, the error or both, by amounts of its own",
+                         "is it the difference that is off, or only the error? Then make one mistake after the other "
+                         "yourself: one of them gives the printed figures")
 
 
 def corrected(spec: Spec, answers: Answers) -> None:
     """The figures that should stand there."""
-    got = _dict(answers, "corrected")
+    got = _FAULTS.written(answers, "corrected")
     found = 0
     for row in spec["wrong"]:
         pair = got.get(row)

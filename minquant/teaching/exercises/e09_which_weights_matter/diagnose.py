@@ -13,6 +13,7 @@ import numpy as np
 from ..beside import Bars, yours
 from ..checking import close
 from ..e08_repairing_rounding.arrays import drawn_rows, literal
+from ..findings import TwoFaults
 from ..source import Answers, Check, Exercise, Miss, Spec
 from ..variant import Draw
 from .diagnose_answers import REFERENCE, SECOND, WRONG
@@ -103,44 +104,27 @@ def right(spec: Spec, number: int) -> float:
     return spec["runs"][number - 1]["right"]
 
 
-def _dict(answers: Answers, name: str) -> dict:
-    got = answers.value(name)
-    if not isinstance(got, dict):
-        raise Miss(f"`{name}` is {str(got)[:80]}", "the checks read a dict with the number of a run on the left",
-                   f"write it as {{run: ..., run: ...}}, for example {name} = {{2: ...}}")
-    if not got:
-        raise Miss(f"`{name}` is empty", "the answer cell has not been filled in yet",
-                   "make one run by the rules, and compare what it gives with the table")
-    if len(got) > 2:
-        raise Miss(f"`{name}` names {len(got)} runs",
-                   "two runs are wrong; naming more of them is a guess and earns nothing",
-                   "keep the two that you can explain")
-    return got
+_FAULTS = TwoFaults("run", "runs", "make one run by the rules, and compare what it gives with the table")
 
 
 def runs(spec: Spec, answers: Answers) -> None:
     """The two runs."""
-    got = _dict(answers, "findings")
-    found = sum(number in spec["wrong"] for number in got)
-    if found < 2:
-        raise Miss(f"`findings` names {sorted(map(str, got))}, of which {found} of 2 were made wrongly",
-                   "a large error alone is no mistake: fewer bits cost more",
-                   "make alpha, s and the error of every run by the rules, and compare with the table", found)
+    _FAULTS.check_numbers(spec, answers, "were made wrongly",
+                          "a large error alone is no mistake: fewer bits cost more",
+                          "make alpha, s and the error of every run by the rules, and compare with the table")
 
 
 def causes(spec: Spec, answers: Answers) -> None:
     """What went wrong in them."""
-    got = _dict(answers, "findings")
-    found = sum(got.get(number) == cause for number, cause in spec["wrong"].items())
-    if found < 2:
-        raise Miss(f"{found} of the 2 wrong runs stand in `findings` with their cause",
-                   "each cause gives another alpha, other scales or another error; one gives exactly the row of the "
-                   "table", "are alpha and s right? Then the search was, and what follows it was not", found)
+    _FAULTS.check_causes(
+        spec, answers,
+        "each cause gives another alpha, other scales or another error; one gives exactly the row of the "
+        "table", "are alpha and s right? Then the search was, and what follows it was not")
 
 
 def corrected(spec: Spec, answers: Answers) -> None:
     """The errors that right runs would have."""
-    got = _dict(answers, "corrected")
+    got = _FAULTS.written(answers, "corrected")
     found = sum(type(got.get(number)) in (int, float) and close(got[number], right(spec, number), TOLERANCE)
                 for number in spec["wrong"])
     if found < 2:
