@@ -7,11 +7,15 @@ guessing.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
-from .source import Answers, Miss, Spec
+from .beside import Bars, yours
+from .checking import close
+from .source import Answers, Miss, Spec, Wrong
 
 FAULTS = 2
+Right = Callable[[Spec, int], float]  # the figure a numbered thing should have had
 
 
 class TwoFaults(NamedTuple):
@@ -54,3 +58,58 @@ class TwoFaults(NamedTuple):
         found = sum(got.get(number) == cause for number, cause in spec["wrong"].items())
         if found < FAULTS:
             raise Miss(f"{found} of the 2 wrong {self.plural} stand in `findings` with their cause", why, then, found)
+
+    def check_errors(self, spec: Spec, answers: Answers, right: Right, tolerance: float, how: str) -> None:
+        """Raise Miss unless ``corrected`` has the right error of both; ``how`` says how an error is counted."""
+        got = self.written(answers, "corrected")
+        found = sum(type(got.get(number)) in (int, float) and close(got[number], right(spec, number), tolerance)
+                    for number in spec["wrong"])
+        if found < FAULTS:
+            raise Miss(f"{found} of the 2 errors in `corrected` are those of a {self.noun} made by the rules", how,
+                       f"try your code on {self.plural} that you trust: it has to give their printed errors", found)
+
+    def error_bars(self, spec: Spec, answers: Answers, title: str) -> Bars:
+        """The error of each thing as printed, and with the learner's corrections."""
+        fixed = yours(lambda: answers.value("corrected"))
+        fixed = fixed if isinstance(fixed, dict) else {}
+        bars = []
+        for number, run in enumerate(spec["runs"], 1):
+            mine = fixed.get(number, run["error"])
+            bars.append((f"{self.noun} {number}", mine if isinstance(mine, (int, float)) else None, run["error"]))
+        return Bars(f"{title}: with your corrections, and in the table", "percent", bars, other="Table")
+
+
+def error_fields(spec: Spec, right: Right) -> dict:
+    """What only answers may know: the faults a < b, their causes and right errors in percent, and a sound thing."""
+    (a, cause_a), (b, cause_b) = spec["wrong"].items()
+    sound = [number for number in range(1, len(spec["runs"]) + 1) if number not in (a, b)]
+    found = {"a": a, "b": b, "cause_a": cause_a, "cause_b": cause_b, "sound": sound[0],
+             "all": {number: cause_a for number in sound} | spec["wrong"]}
+    for letter, number in (("a", a), ("b", b)):
+        error = right(spec, number)
+        found |= {f"right_{letter}": f"{error:.5g}", f"share_{letter}": f"{error / 100:.6g}",
+                  f"printed_{letter}": spec["runs"][number - 1]["error"]}
+    return found
+
+
+def wrong_answers(noun: str, plural: str, reference: str, vague: tuple[str, str]) -> tuple[Wrong, ...]:
+    """Wrong answers where errors are corrected: mistakes of the learner's own in a right ``reference``.
+
+    ``vague``: what somebody may write who found the two and cannot say why.
+    """
+    both = "corrected = {<<a>>: <<right_a>>, <<b>>: <<right_b>>}"
+    swapped = reference.replace('<<a>>: "<<cause_a>>", <<b>>: "<<cause_b>>"',
+                                '<<a>>: "<<cause_b>>", <<b>>: "<<cause_a>>"')
+    return (
+        Wrong("the causes swapped", 2, swapped),
+        Wrong("the printed errors kept", 2, reference.replace("right_", "printed_")),
+        Wrong("a share where percent are asked for", 2, reference.replace("right_", "share_")),
+        Wrong(f"one {noun} of two", 3, 'findings = {<<b>>: "<<cause_b>>"}\ncorrected = {<<b>>: <<right_b>>}'),
+        Wrong(f"a sound {noun} accused", 3, '''
+            findings = {<<sound>>: "<<cause_a>>", <<b>>: "<<cause_b>>"}
+            corrected = {<<sound>>: <<right_a>>, <<b>>: <<right_b>>}'''),
+        Wrong(f"every {noun} accused", 4, f"findings = <<all>>\n{both}"),
+        Wrong(f"{plural} found, causes in words of one's own", 2,
+              f'findings = {{<<a>>: "{vague[0]}", <<b>>: "{vague[1]}"}}\n{both}'),
+        Wrong("a list instead of a dict", 4, f"findings = [<<a>>, <<b>>]\n{both}"),
+    )

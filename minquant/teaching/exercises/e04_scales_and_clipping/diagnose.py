@@ -10,10 +10,9 @@ from __future__ import annotations
 
 import math
 
-from ..beside import Bars, yours
-from ..checking import close
-from ..findings import TwoFaults
-from ..source import Answers, Check, Exercise, Miss, Spec
+from ..beside import Bars
+from ..findings import TwoFaults, error_fields
+from ..source import Answers, Check, Exercise, Spec
 from ..variant import Draw
 from .diagnose_answers import REFERENCE, SECOND, WRONG
 
@@ -149,35 +148,19 @@ def causes(spec: Spec, answers: Answers) -> None:
 
 def corrected(spec: Spec, answers: Answers) -> None:
     """The errors that right copies would have."""
-    got = _FAULTS.written(answers, "corrected")
-    found = sum(isinstance(got.get(row), (int, float)) and close(got[row], right(spec, row), TOLERANCE)
-                for row in spec["wrong"])
-    if found < 2:
-        raise Miss(f"{found} of the 2 errors in `corrected` are those of a copy made by the rules",
-                   "the sum of squared errors over the sum of squared weights, in percent, all 36 weights counted",
-                   "try your code on copies that you trust: it has to give their printed errors", found)
+    _FAULTS.check_errors(
+        spec, answers, right, TOLERANCE,
+        "the sum of squared errors over the sum of squared weights, in percent, all 36 weights counted")
 
 
 def show(spec: Spec, answers: Answers) -> Bars:
     """The error of each copy as printed, and with the learner's corrections."""
-    fixed = yours(lambda: answers.value("corrected"))
-    fixed = fixed if isinstance(fixed, dict) else {}
-    bars = []
-    for run in spec["runs"]:
-        mine = fixed.get(run["row"], run["error"])
-        bars.append((f"copy {run['row']}", mine if isinstance(mine, (int, float)) else None, run["error"]))
-    return Bars("Relative squared error: with your corrections, and in the table", "percent", bars, other="Table")
+    return _FAULTS.error_bars(spec, answers, "Relative squared error")
 
 
 def fields(spec: Spec) -> dict:
-    """What only answers may know: the wrong copies a < b, their causes and right errors, and a sound copy."""
-    (a, cause_a), (b, cause_b) = spec["wrong"].items()
-    sound = [run["row"] for run in spec["runs"] if run["row"] not in (a, b)]
-    share = {row: f"{right(spec, row) / 100:.6g}" for row in (a, b)}
-    return {"a": a, "b": b, "cause_a": cause_a, "cause_b": cause_b, "sound": sound[0],
-            "right_a": f"{right(spec, a):.5g}", "right_b": f"{right(spec, b):.5g}", "share_a": share[a],
-            "share_b": share[b], "printed_a": spec["runs"][a - 1]["error"], "printed_b": spec["runs"][b - 1]["error"],
-            "all_rows": {r: cause_a for r in sound} | spec["wrong"], "round": ROUNDING[spec["rounding"]][0]}
+    """What only answers may know."""
+    return error_fields(spec, right) | {"round": ROUNDING[spec["rounding"]][0]}
 
 
 def drawn_with_text(draw: Draw) -> dict:

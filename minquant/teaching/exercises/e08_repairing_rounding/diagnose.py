@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..beside import Bars, yours
-from ..checking import close
-from ..findings import TwoFaults
-from ..source import Answers, Check, Exercise, Miss, Spec
+from ..beside import Bars
+from ..findings import TwoFaults, error_fields
+from ..source import Answers, Check, Exercise, Spec
 from ..variant import Draw
 from .arrays import drawn_rows, literal
 from .diagnose_answers import REFERENCE, SECOND, WRONG
@@ -150,35 +149,18 @@ def causes(spec: Spec, answers: Answers) -> None:
 
 def corrected(spec: Spec, answers: Answers) -> None:
     """The errors that right runs would have."""
-    got = _FAULTS.written(answers, "corrected")
-    found = sum(type(got.get(number)) in (int, float) and close(got[number], right(spec, number), TOLERANCE)
-                for number in spec["wrong"])
-    if found < 2:
-        raise Miss(f"{found} of the 2 errors in `corrected` are those of a run made by the rules",
-                   "trace(D H Dᵀ) over trace(W H Wᵀ), in percent; H as it is in the cell, without damping",
-                   "try your code on runs that you trust: it has to give their printed errors", found)
+    _FAULTS.check_errors(spec, answers, right, TOLERANCE,
+                         "trace(D H Dᵀ) over trace(W H Wᵀ), in percent; H as it is in the cell, without damping")
 
 
 def show(spec: Spec, answers: Answers) -> Bars:
     """The error of each run as printed, and with the learner's corrections."""
-    fixed = yours(lambda: answers.value("corrected"))
-    fixed = fixed if isinstance(fixed, dict) else {}
-    bars = []
-    for run in spec["runs"]:
-        mine = fixed.get(run["run"], run["error"])
-        bars.append((f"run {run['run']}", mine if isinstance(mine, (int, float)) else None, run["error"]))
-    return Bars("Squared error of the output: with your corrections, and in the table", "percent", bars, other="Table")
+    return _FAULTS.error_bars(spec, answers, "Squared error of the output")
 
 
 def fields(spec: Spec) -> dict:
-    """What only answers may know: the wrong runs a < b, their causes and right errors, and a sound run."""
-    (a, cause_a), (b, cause_b) = spec["wrong"].items()
-    sound = [run["run"] for run in spec["runs"] if run["run"] not in (a, b)]
-    share = {n: f"{right(spec, n) / 100:.6g}" for n in (a, b)}
-    return {"a": a, "b": b, "cause_a": cause_a, "cause_b": cause_b, "sound": sound[0],
-            "right_a": f"{right(spec, a):.5g}", "right_b": f"{right(spec, b):.5g}", "share_a": share[a],
-            "share_b": share[b], "printed_a": spec["runs"][a - 1]["error"], "printed_b": spec["runs"][b - 1]["error"],
-            "all_runs": {n: cause_a for n in sound} | spec["wrong"]}
+    """What only answers may know."""
+    return error_fields(spec, right)
 
 
 def drawn_with_text(draw: Draw) -> dict:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..source import Wrong
+from ..findings import wrong_answers
 
 REFERENCE = '''
 findings = {<<a>>: "<<cause_a>>", <<b>>: "<<cause_b>>"}
@@ -22,20 +22,4 @@ for run in runs:
 findings = dict(zip(sorted(corrected), ["<<cause_a>>", "<<cause_b>>"]))
 '''
 
-WRONG = (
-    Wrong("the causes swapped", 2, REFERENCE.replace('<<a>>: "<<cause_a>>", <<b>>: "<<cause_b>>"',
-                                                   '<<a>>: "<<cause_b>>", <<b>>: "<<cause_a>>"')),
-    Wrong("the printed errors kept", 2, REFERENCE.replace("right_", "printed_")),
-    Wrong("a share where percent are asked for", 2, REFERENCE.replace("right_", "share_")),
-    Wrong("one run of two", 3, 'findings = {<<b>>: "<<cause_b>>"}\ncorrected = {<<b>>: <<right_b>>}'),
-    Wrong("a sound run accused", 3, '''
-        findings = {<<sound>>: "<<cause_a>>", <<b>>: "<<cause_b>>"}
-        corrected = {<<sound>>: <<right_a>>, <<b>>: <<right_b>>}'''),
-    Wrong("every run accused", 4, "findings = <<all_runs>>\ncorrected = {<<a>>: <<right_a>>, <<b>>: <<right_b>>}"),
-    Wrong("runs found, causes in words of one's own", 2, '''
-        findings = {<<a>>: "something with the factor", <<b>>: "something with the order"}
-        corrected = {<<a>>: <<right_a>>, <<b>>: <<right_b>>}'''),
-    Wrong("a list instead of a dict", 4, '''
-        findings = [<<a>>, <<b>>]
-        corrected = {<<a>>: <<right_a>>, <<b>>: <<right_b>>}'''),
-)
+WRONG = wrong_answers("run", "runs", REFERENCE, ("something with the factor", "something with the order"))
