@@ -127,7 +127,8 @@ def test_a_reader_that_stops_reading_is_no_error():
 @pytest.mark.skipif(os.name != "posix", reason="sends a POSIX signal")
 def test_ctrl_c_exits_130_with_one_line(tmp_path):
     (tmp_path / "slow.py").write_text(
-        "import json, time\nfrom minquant import cli\n"
+        "import signal, time\nfrom minquant import cli\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a test run in the background ignores it
         "class Slow:\n"
         "    def main(self, argv):\n"
         "        print('started', flush=True)\n"
