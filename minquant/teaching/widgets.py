@@ -91,6 +91,8 @@ def _control(name: str, wanted: Any) -> widgets.Widget:
     """The control for one argument of ``draw``."""
     common = {"description": name.replace("_", " "), "layout": _WIDE, "style": {"description_width": "initial"}}
     if isinstance(wanted, widgets.Widget):
+        if wanted.layout.width is None:
+            wanted.layout.width, wanted.layout.max_width = _WIDE.width, _WIDE.max_width  # its readout would be cut off
         return wanted
     if isinstance(wanted, bool):
         return widgets.Checkbox(value=wanted, indent=False, **common)
