@@ -422,15 +422,40 @@ def packed_weight(packed, layer: int, row: int, column: int) -> float:
         return float_value(int(packed.codes[layer, row, column]) & 255, 4, 3, "nan") * float(packed.scale[layer, row])
     if kind == "Int8Rows":
         return int(packed.codes[layer, row, column]) * float(packed.scale[layer, row])
-    group = int(kind.partition("G")[2])
-    bits = int(packed.scale[layer, row, column // group]) & 0xFFFF
-    scale = struct.unpack("<e", struct.pack("<H", bits))[0]
-    if kind.startswith("Int8"):
-        return int(packed.codes[layer, row, column]) * scale
-    half = packed.codes.shape[2]
-    byte = int(packed.codes[layer, row, column % half]) & 255
-    nibble = byte & 15 if column < half else byte >> 4
-    return (nibble - 16 if nibble >= 8 else nibble) * scale
+    if kind == "E5M2":
+        return float_value(int(packed.codes[layer, row, column]) & 255, 5, 2, "ieee") * float(packed.scale[layer, row])
+    columns = packed.codes.shape[2] * 8 // {"Int4Groups": 4, "Int4Zeros": 4, "Book4": 4, "Int3Groups": 3,
+                                            "Int2Groups": 2}.get(kind, 8)
+    group = column * packed.scale.shape[2] // columns
+    scale = packed_scale(packed.scale[layer, row, group])
+    row_bytes = [int(b) & 255 for b in packed.codes[layer, row]]
+    if kind == "Int8Groups":
+        return (row_bytes[column] ^ 128) * scale - 128 * scale
+    if kind == "E4M3Groups":
+        return float_value(row_bytes[column], 4, 3, "nan") * scale
+    if kind == "Int2Groups":
+        return (low_bits(row_bytes, column, columns, 2) - 2) * scale
+    if kind == "Int3Groups":
+        low, high = row_bytes[:columns // 4], row_bytes[columns // 4:]
+        return (low_bits(low, column, columns, 2) + 4 * low_bits(high, column, columns, 1) - 4) * scale
+    code = low_bits(row_bytes, column, columns, 4)
+    if kind == "Book4":
+        return float(packed.table[code]) * scale
+    return (code - (int(packed.zero[layer, row, group]) if kind == "Int4Zeros" else 8)) * scale
+
+
+def low_bits(row_bytes, column: int, columns: int, bits: int) -> int:
+    """The code of a column where several that lie a fixed distance apart share a byte, the first in the lowest bits."""
+    part, place = divmod(column, columns * bits // 8)
+    return row_bytes[place] // 2 ** (bits * part) % 2**bits
+
+
+def packed_scale(stored) -> float:
+    """float16 bits in an int16, an exponent in a uint8, or a float32."""
+    kind = type(stored).__name__
+    if kind == "int16":
+        return struct.unpack("<e", struct.pack("<H", int(stored) & 0xFFFF))[0]
+    return 2.0 ** (int(stored) - 127) if kind == "uint8" else float(stored)
 
 
 def packed_matrix(packed, layer: int, columns: int):

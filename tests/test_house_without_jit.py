@@ -16,6 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ("tests/kernels", "tests/test_decoder.py::test_head_in_another_format")  # every kernel; a whole small token
 LEAST_COVERED = 90  # per cent of the kernels' lines
+COMPILER_ONLY = ("simd.py", "simd_parts.py", "vectors.py", "vector_bytes.py")  # their lines write machine instructions
 SECONDS = 600
 
 
@@ -26,7 +27,9 @@ def test_kernels_without_jit(tmp_path, note):
                "--cov-report=term-missing", f"--cov-report=json:{report}", *TESTS]
     done = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 0, done.stdout + done.stderr
-    covered = json.loads(report.read_text())["totals"]["percent_covered"]
+    files = [(Path(name).name, file["summary"]) for name, file in json.loads(report.read_text())["files"].items()]
+    plain = [summary for name, summary in files if name not in COMPILER_ONLY]
+    covered = 100 * sum(s["covered_lines"] for s in plain) / sum(s["num_statements"] for s in plain)
     ran = done.stdout.strip().splitlines()[-1]
     note(f"kernels without the JIT: {covered:.0f}% of their lines covered; {ran}")
     assert covered >= LEAST_COVERED, done.stdout

@@ -39,7 +39,7 @@ Progress = Callable[[str], None]
 
 def measure_decode(shape: str | Transformer = "0.1b", weights: Iterable[str] = WEIGHTS, kv: Iterable[str] = ("bf16",),
                    context: Iterable[int] = (128,), threads: int | Sequence[int] | None = None, repetitions: int = 7,
-                   progress: Progress | None = None) -> list[dict]:
+                   progress: Progress | None = None, activations: str | None = None) -> list[dict]:
     """Time the decode step, batch 1.
 
     Args:
@@ -49,11 +49,12 @@ def measure_decode(shape: str | Transformer = "0.1b", weights: Iterable[str] = W
         threads: a number or several; None for all.
         repetitions: rounds.
         progress: called with a line of text now and then.
+        activations: "int8:g32" to multiply integer weights by 8-bit activations; other weights keep float ones.
 
     Returns:
         One row per combination (weights outermost, then kv, context, threads): ``shape``, ``weights``, ``kv``,
-        ``context``, ``threads``, ``repetitions``, ``nbytes`` (packed model), ``bytes_per_token``, ``warning`` (text or
-        None), and as medians with ``_p10`` and ``_p90``: ``tokens_per_s``, ``gb_per_s``, ``read_gb_per_s`` (of the same
+        ``activations`` (None for float), ``context``, ``threads``, ``repetitions``, ``nbytes`` (packed model),
+        ``bytes_per_token``, ``warning`` (text or None), and as medians with ``_p10`` and ``_p90``: ``tokens_per_s``, ``gb_per_s``, ``read_gb_per_s`` (of the same
         moments), ``share_of_read``, ``speedup_over_bf16`` (None where bf16 with the same kv is not among the formats).
 
     Raises ValueError for an unknown shape, a format without a kernel, more threads than there are, a context whose
@@ -63,12 +64,12 @@ def measure_decode(shape: str | Transformer = "0.1b", weights: Iterable[str] = W
     name, model = _model(shape)
     formats = list(product(_names("weights", weights), _names("kv", kv)))
     contexts, counts, loop = [int(c) for c in context], _all_threads(threads), ReadLoop()
-    _check(formats, contexts, repetitions)
+    _check(formats, contexts, repetitions, activations)
     _check_memory(model.config, max(contexts))
     samples: dict[tuple, dict[int, tuple[float, float]]] = {}  # combination -> round -> (tok/s, read GB/s beside it)
     facts: dict[tuple, dict] = {}
     for number, group in enumerate(_groups(formats, model.config.parameters)):
-        decoders = _decoders(model, group, max(contexts) + 1, say)
+        decoders = _decoders(model, group, max(contexts) + 1, activations, say)
         for key, decoder in decoders.items():
             facts |= {(*key, c): _facts(decoder, c) for c in contexts}
         rounds = range(number * repetitions, (number + 1) * repetitions)
@@ -114,13 +115,16 @@ def _tokens_per_s(decoder: Decoder, logits: np.ndarray) -> float:
     return tokens / (now - start)
 
 
-def _decoders(model: Transformer, formats: list[tuple[str, str]], context: int, say: Progress) -> dict:
+def _decoders(model: Transformer, formats: list[tuple[str, str]], context: int, activations: str | None,
+              say: Progress) -> dict:
     """A decoder per (weights, kv), each having decoded one token, so that nothing is left to compile."""
-    from ..decoder import Decoder
+    from ..decoder import Decoder, takes_activations
 
     decoders = {}
     for weights, kv in formats:
-        decoder = decoders[weights, kv] = Decoder(model, weights, kv=kv, context=context, progress=say)
+        rounded = activations if takes_activations(weights) else None
+        decoder = Decoder(model, weights, kv=kv, context=context, activations=rounded, progress=say)
+        decoders[weights, kv] = decoder
         say(f"first token in {weights} (compiles its kernels if they are not in the cache yet)")
         decoder.step(0)
     return decoders
@@ -132,7 +136,8 @@ def _facts(decoder: Decoder, context: int) -> dict:
     small = cache is not None and size < CACHES * cache
     warning = (f"the packed model ({size / 1e6:.0f} MB) is smaller than {CACHES} times the last-level cache "
                f"({cache / 1e6:.0f} MB): part of it may be read from there, not from memory") if small else None
-    return {"nbytes": size, "bytes_per_token": decoder.bytes_per_token(context), "warning": warning}
+    return {"activations": decoder.activations, "nbytes": size, "bytes_per_token": decoder.bytes_per_token(context),
+            "warning": warning}
 
 
 def _row(name: str, key: tuple, samples: dict, facts: dict, repetitions: int) -> dict:
@@ -186,10 +191,11 @@ def _all_threads(threads: int | Sequence[int] | None) -> list[int]:
     return thread_counts(threads, [numba.config.NUMBA_NUM_THREADS])
 
 
-def _check(formats: list[tuple[str, str]], contexts: list[int], repetitions: int) -> None:
+def _check(formats: list[tuple[str, str]], contexts: list[int], repetitions: int, activations: str | None) -> None:
     """Refuse what would fail only after minutes of packing."""
-    from ..decoder.pack import packed_type
+    from ..decoder.pack import check_activations, packed_type
 
+    check_activations(activations)
     for weights, _ in formats:
         packed_type(weights)
     if not contexts or min(contexts) < 0:

@@ -9,8 +9,8 @@ from typing import Any
 from .arguments import Parser, names, whole, wholes
 from .output import as_json, progress, progress_done
 
-HEADERS = ("weights", "kv", "context", "threads", "tok/s (GB/s)", "p10 to p90\ntok/s", "read\nGB/s", "share of\nread",
-           "over\nbf16")
+HEADERS = ("weights", "activations", "kv", "context", "threads", "tok/s (GB/s)", "p10 to p90\ntok/s", "read\nGB/s",
+           "share of\nread", "over\nbf16")
 
 
 def parser() -> Parser:
@@ -22,6 +22,8 @@ def parser() -> Parser:
     p.add_argument("--weights", type=names, metavar="A,B,C", default=["bf16", "fp8_e4m3:channel", "int8:channel", "int4:g32"],
                    help="packed formats of the weights")
     p.add_argument("--kv", type=names, metavar="A,B", default=["bf16"], help="formats of the cached keys and values")
+    p.add_argument("--activations", choices=("float", "int8:g32"), default="float",
+                   help="int8:g32: multiply integer weights by 8-bit activations, as whole numbers (default: float)")
     p.add_argument("--context", type=wholes(1), metavar="N,M", default=[128], help="tokens in the cache")
     p.add_argument("--threads", type=wholes(1), metavar="N", help="threads, or a list of counts (default: all)")
     p.add_argument("--repetitions", type=whole(1), metavar="N", help="alternating repetitions of each measurement")
@@ -35,6 +37,7 @@ def main(argv: list[str]) -> int:
     from ..benchmark import machine, measure_decode
 
     settings = {} if args.repetitions is None else {"repetitions": args.repetitions}
+    settings["activations"] = None if args.activations == "float" else args.activations
     try:
         rows = measure_decode(subject(args.shape), args.weights, args.kv, args.context, args.threads, progress=progress,
                               **settings)
@@ -69,7 +72,7 @@ def as_text(report: dict[str, Any]) -> str:
     from ..benchmark.tables import aligned, figure, percent
 
     rows = report["rows"]
-    cells = [[row["weights"], row["kv"], str(row["context"]), str(row["threads"]),
+    cells = [[row["weights"], row["activations"] or "float", row["kv"], str(row["context"]), str(row["threads"]),
               f"{figure(row['tokens_per_s'])} ({figure(row['gb_per_s'])})",
               f"{figure(row['tokens_per_s_p10'])} to {figure(row['tokens_per_s_p90'])}", figure(row["read_gb_per_s"]),
               percent(row["share_of_read"]), row["speedup_over_bf16"] and f"{row['speedup_over_bf16']:.2f}x"]

@@ -8,6 +8,6 @@ the two agree; tests hold them to a tolerance.
 """
 
 from .decoder import Decoder
-from .pack import SCHEMES
+from .pack import ACTIVATIONS, SCHEMES, takes_activations
 
-__all__ = ["SCHEMES", "Decoder"]
+__all__ = ["ACTIVATIONS", "SCHEMES", "Decoder", "takes_activations"]

@@ -6,8 +6,8 @@ How it works
     is allocated but the logits handed out. Keys and values are cached in bfloat16.
 
 Numbers
-    Activations are float32. Logits equal those of ``model.quantize(Recipe(weights=W, head=H, kv="bf16"))`` but for the
-    order of float32 sums. The result does not depend on the number of threads: every row of a matrix is summed by one
+    Logits equal those of ``model.quantize(Recipe(weights=W, head=H, activations=A, kv="bf16"))`` but for the order of
+    float32 sums. The result does not depend on the number of threads: every row of a matrix is summed by one
     thread in one order.
 
 What we leave out
@@ -25,6 +25,7 @@ import numba
 import numpy as np
 
 from ..kernels import packed
+from ..kernels.inputs import make_input
 from ..kernels.step import Cache, Scratch, Weights, decode_step
 from ..model import Transformer
 from ..model.transformer import check_tokens
@@ -41,7 +42,7 @@ class Decoder:
     """
 
     def __init__(self, model: Transformer, weights: str = "int4:g32", head: str | None = None, kv: str = "bf16",
-                 context: int = CONTEXT, threads: int | None = None,
+                 context: int = CONTEXT, threads: int | None = None, activations: str | None = None,
                  progress: Callable[[str], None] | None = None) -> None:
         """Pack a model.
 
@@ -53,6 +54,8 @@ class Decoder:
             kv: format of cached keys and values: "bf16".
             context: how many tokens the cache has room for. May be shorter or longer than the model's own.
             threads: None for all that Numba has.
+            activations: None to keep them in float; "int8:g32" to round the input of every matrix to 8 bits, which
+                lets integer weights be multiplied as whole numbers. Faster, and a little less accurate.
             progress: called with a line of text now and then while packing.
 
         Raises ValueError for a format without a kernel, more threads than there are, a weight that is not finite;
@@ -61,13 +64,13 @@ class Decoder:
         if not isinstance(model, Transformer):
             raise TypeError(f"Decoder takes a Transformer, such as minquant.load('tiny'), not {model!r}")
         head = weights if head is None else head
-        packed_type(weights), packed_type(head)
-        _check_recipe(model)
+        packed_type(weights, activations), packed_type(head, activations)
+        _check_recipe(model, activations)
         if kv != "bf16":
             raise ValueError(f"there is no kernel for a cache in {kv!r}: the decoder caches keys and values in 'bf16'")
-        self.config, self.weights, self.head, self.kv = model.config, weights, head, kv
+        self.config, self.weights, self.head, self.kv, self.activations = model.config, weights, head, kv, activations
         self.context, threads = _count("context", context), _check_threads(threads)
-        self._weights = pack_model(model, weights, head, self.context, progress)
+        self._weights = pack_model(model, weights, head, self.context, activations, progress)
         self._allocate()
         self.threads = threads
         self.position = 0
@@ -76,22 +79,24 @@ class Decoder:
         c = self.config
         shape = (c.layers, c.kv_heads, self.context, c.head_dim)
         self._cache = Cache(packed.aligned(shape, np.uint16), packed.aligned(shape, np.uint16))
-        sizes = {"hidden": (c.hidden,), "normed": (c.hidden,), "qkv": (c.heads + 2 * c.kv_heads, c.head_dim),
-                 "attended": (c.heads, c.head_dim), "scores": (c.heads, self.context), "gate_up": (2, c.ffn),
-                 "inner": (c.ffn,), "projected": (c.hidden,), "scales": (0, 0)}
-        self._scratch = Scratch(**{name: packed.aligned(shape, np.float32) for name, shape in sizes.items()})
+        sizes = {"hidden": (c.hidden,), "qkv": (c.heads + 2 * c.kv_heads, c.head_dim), "gate_up": (2, c.ffn),
+                 "scores": (c.heads, self.context), "projected": (c.hidden,), "room": (0, 0)}
+        arrays = {name: packed.aligned(shape, np.float32) for name, shape in sizes.items()}
+        self._scratch = Scratch(input=make_input(self._longest_row(), self.activations), **arrays)
+
+    def _longest_row(self) -> int:
+        return max(self.config.hidden, self.config.ffn, self.config.heads * self.config.head_dim)
 
     @property
     def threads(self) -> int:
         """Threads a step runs on. May be changed at any time; ValueError for more than there are."""
-        return self._scratch.scales.shape[0]
+        return self._scratch.room.shape[0]
 
     @threads.setter
     def threads(self, threads: int | None) -> None:
-        c = self.config
         # With room at the end that keeps each thread on cache lines of its own.
-        groups = max(c.hidden, c.ffn, c.heads * c.head_dim) // 32 + 16
-        self._scratch = self._scratch._replace(scales=packed.aligned((_check_threads(threads), groups), np.float32))
+        shape = _check_threads(threads), self._longest_row() + 16
+        self._scratch = self._scratch._replace(room=packed.aligned(shape, np.float32))
 
     def step(self, token: int, out: np.ndarray | None = None) -> np.ndarray:
         """Read one token; the scores of the next: logits (vocab_size,) float32.
@@ -183,8 +188,9 @@ class Decoder:
         return self._weights.attention_norm, self._weights.ffn_norm, self._weights.final_norm
 
     def __repr__(self) -> str:
-        return (f"Decoder(weights={self.weights!r}, head={self.head!r}, kv={self.kv!r}: {self.nbytes / 1e6:.1f} MB, "
-                f"position {self.position} of {self.context}, {self.threads} threads)")
+        inputs = f", activations={self.activations!r}" if self.activations else ""
+        return (f"Decoder(weights={self.weights!r}, head={self.head!r}, kv={self.kv!r}{inputs}: "
+                f"{self.nbytes / 1e6:.1f} MB, position {self.position} of {self.context}, {self.threads} threads)")
 
 
 @contextmanager
@@ -228,10 +234,11 @@ def _check_token(token: Any, vocab_size: int) -> int:
     return number
 
 
-def _check_recipe(model: Transformer) -> None:
+def _check_recipe(model: Transformer, activations: str | None) -> None:
     """Refuse a model whose recipe asks for more than the kernels do: dropping a part would change its logits."""
     recipe = model.recipe
-    for part, allowed in (("activations", (None,)), ("attention", (None,)), ("kv", (None, "bf16")), ("skip", ((),))):
+    parts = {"activations": (None, activations), "attention": (None,), "kv": (None, "bf16"), "skip": ((),)}
+    for part, allowed in parts.items():
         if getattr(recipe, part) not in allowed:
             raise ValueError(f"the model's recipe has {part}={getattr(recipe, part)!r}, and the decoder has no kernel "
                              "for that. Give it the float model, or one whose recipe quantizes weights only")

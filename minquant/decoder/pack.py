@@ -21,33 +21,70 @@ from ..model.config import EMBEDDING, FINAL_NORM, tensor_shapes
 from ..model.layers import rope_angles
 from ..scaling import QTensor, Scheme, quantize
 
-SCHEMES = ("bf16", "fp8_e4m3:channel", "fp8_e4m3:tensor", "int8:channel", "int8:tensor", "int8:g32", "int8:g64",
-           "int8:g128", "q8_0", "int4:g32", "int4:g64", "int4:g128", "q4_0")
+SCHEMES = ("bf16", "fp8_e4m3:channel", "fp8_e4m3:tensor", "fp8_e5m2:channel", "mxfp8", "int8:channel", "int8:tensor",
+           "int8:g32", "int8:g64", "int8:g128", "q8_0", "int4:g32", "int4:g64", "int4:g128", "q4_0", "int4:g32:asym",
+           "int4:g64:asym", "int4:g128:asym", "nf4", "nf4:g32", "mxfp4", "fp4_e2m1:g32", "int3:g32", "int3:g64",
+           "int3:g128", "int2:g32", "int2:g64", "int2:g128", "ternary:g32", "ternary:g64", "ternary:g128",
+           "ternary:channel", "ternary:tensor")
+ACTIVATIONS = (None, "int8:g32")
 ROWS_AT_ONCE = 4096
 _STACKS = {"qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"), "output": ("self_attn.o_proj",),
            "gate_up": ("mlp.gate_proj", "mlp.up_proj"), "down": ("mlp.down_proj",)}
 
 
-def packed_type(scheme: str | Scheme) -> type:
-    """The packed type (``kernels.packed``) that holds a scheme. Raises ValueError where there is no kernel for it."""
+def packed_type(scheme: str | Scheme, activations: str | None = None) -> type:
+    """The packed type (``kernels.packed``) that holds a scheme, to be multiplied by such activations.
+
+    Raises ValueError where there is no kernel for it.
+    """
     scheme = Scheme.parse(scheme)
-    name, group = scheme.format.name, scheme.group_size
-    by_row = scheme.granularity in ("tensor", "channel", "token")
-    found = None
-    if scheme.symmetric and name == "bf16":
-        found = packed.BFloat16
-    elif scheme.symmetric and by_row:
-        found = {"fp8_e4m3": packed.E4M3, "int8": packed.Int8Rows}.get(name)
-    elif scheme.symmetric and group:
-        found = {"int8": packed.INT8_GROUPS, "int4": packed.INT4_GROUPS}.get(name, {}).get(group)
-    if found is None:
+    check_activations(activations)
+    kind = _kind(scheme)
+    if kind is None:
         raise ValueError(f"there is no kernel for {str(scheme)!r}. The decoder has {', '.join(SCHEMES)}. "
                          "(Model.quantize measures the quality of any scheme, without a kernel.)")
-    return found
+    if activations is None:
+        return kind
+    if kind not in _WHOLE_NUMBERS:
+        raise ValueError(f"8-bit activations are multiplied by integer weights, and {str(scheme)!r} holds other "
+                         "numbers: leave the activations in float")
+    return packed.Int8Groups if kind is packed.Int8Rows else kind
+
+
+def takes_activations(scheme: str | Scheme) -> bool:
+    """Is there a kernel of this scheme for 8-bit activations? Raises ValueError where there is none at all."""
+    return packed_type(scheme) in _WHOLE_NUMBERS
+
+
+def check_activations(activations: str | None) -> None:
+    """Raise ValueError for activations without a kernel."""
+    if activations not in ACTIVATIONS:
+        raise ValueError(f"there is no kernel for activations in {activations!r}: choose None or 'int8:g32'")
+
+
+_WHOLE_NUMBERS = (packed.Int8Rows, packed.Int8Groups, packed.Int4Groups, packed.Int4Zeros, packed.Int3Groups,
+                  packed.Int2Groups)
+_BY_ROW = {"fp8_e4m3": packed.E4M3, "fp8_e5m2": packed.E5M2, "int8": packed.Int8Rows, "ternary": packed.Int2Groups}
+_BY_GROUP = {"fp8_e4m3": packed.E4M3Groups, "int8": packed.Int8Groups, "int4": packed.Int4Groups,
+             "int3": packed.Int3Groups, "int2": packed.Int2Groups, "ternary": packed.Int2Groups, "nf4": packed.Book4, "fp4_e2m1": packed.Book4}
+
+
+def _kind(scheme: Scheme) -> type | None:
+    """The packed type of a scheme, with float activations; None where there is none."""
+    name, group = scheme.format.name, scheme.group_size
+    if scheme.preset in ("nf4_dq", "nvfp4", "q4_1", "q5_0"):  # scales of scales, minima
+        return None
+    if not scheme.symmetric:
+        return packed.Int4Zeros if name == "int4" and group and group % packed.CHUNK == 0 else None
+    if name == "bf16":
+        return packed.BFloat16
+    if group:
+        return _BY_GROUP.get(name) if group % packed.CHUNK == 0 else None
+    return _BY_ROW.get(name) if scheme.granularity in ("tensor", "channel", "token") else None
 
 
 def pack_model(model: Transformer, weights: str | Scheme, head: str | Scheme, context: int,
-               progress: Callable[[str], None] | None = None) -> Weights:
+               activations: str | None = None, progress: Callable[[str], None] | None = None) -> Weights:
     """Pack every matrix of a model: ``weights`` for the blocks, ``head`` for the output matrix.
 
     The embedding is the output matrix itself where the two are tied, else it stays in float32 (only one row of it is
@@ -60,10 +97,10 @@ def pack_model(model: Transformer, weights: str | Scheme, head: str | Scheme, co
         names = [[f"model.layers.{layer}.{part}.weight" for part in parts] for layer in range(config.layers)]
         if progress:
             progress(f"packing {weights}: {', '.join(part.split('.')[1] for part in parts)} of {config.layers} layers")
-        stacks[name] = _pack_stack(model, names, Scheme.parse(weights))
+        stacks[name] = _pack_stack(model, names, Scheme.parse(weights), activations)
     if progress:
         progress(f"packing {head}: the output matrix")
-    output = _pack_stack(model, [[config.head_name]], Scheme.parse(head))
+    output = _pack_stack(model, [[config.head_name]], Scheme.parse(head), activations)
     embedding = output if config.tied else packed.Float32(_copy(source[EMBEDDING][None]))
     norms = {kind: _copy(np.stack([source[f"model.layers.{layer}.{kind}_layernorm.weight"]
                                    for layer in range(config.layers)])) for kind in ("input", "post_attention")}
@@ -72,19 +109,23 @@ def pack_model(model: Transformer, weights: str | Scheme, head: str | Scheme, co
                    final_norm=_copy(source[FINAL_NORM]), cos=_copy(cos), sin=_copy(sin))
 
 
-def _pack_stack(model: Transformer, names: list[list[str]], scheme: Scheme) -> packed.Packed:
+def _pack_stack(model: Transformer, names: list[list[str]], scheme: Scheme, activations: str | None) -> packed.Packed:
     """One packed matrix: ``names[layer]`` are the tensors whose rows are stacked in that layer."""
-    kind, shapes = packed_type(scheme), tensor_shapes(model.config)
+    kind, shapes = packed_type(scheme, activations), tensor_shapes(model.config)
     rows, columns = sum(shapes[name][0] for name in names[0]), shapes[names[0][0]][1]
-    arrays = _allocate(kind, len(names), rows, columns, scheme)
+    packed.check_columns(kind, columns)
+    arrays = None
     for layer, parts in enumerate(names):
         row = 0
         for name in parts:
             for q in _quantized_rows(model, name, scheme):
-                for array, part in zip(arrays, _as_stored(kind, q, scheme)):
+                stored = _as_stored(kind, q)
+                if arrays is None:
+                    arrays = [packed.aligned((len(names), rows, *part.shape[1:]), part.dtype) for part in stored]
+                for array, part in zip(arrays, stored):
                     array[layer, row:row + len(part)] = part
                 row += q.shape[0]
-    return kind(*arrays)
+    return kind(*arrays, scheme.format.values.astype(np.float32)) if kind is packed.Book4 else kind(*arrays)
 
 
 def _quantized_rows(model: Transformer, name: str, scheme: Scheme) -> Iterator[QTensor]:
@@ -106,25 +147,29 @@ def _quantized_rows(model: Transformer, name: str, scheme: Scheme) -> Iterator[Q
             raise ValueError(f"{name}, rows from {start}: {error}") from None
 
 
-def _allocate(kind: type, layers: int, rows: int, columns: int, scheme: Scheme) -> list[np.ndarray]:
-    """Empty arrays for the codes and scales of a packed matrix."""
-    if kind is packed.BFloat16:
-        return [packed.aligned((layers, rows, columns), np.uint16)]
-    stored_columns = columns // 2 if kind in packed.INT4_GROUPS.values() else columns
-    codes = packed.aligned((layers, rows, stored_columns), np.int8)
-    if not scheme.group_size:
-        return [codes, packed.aligned((layers, rows), np.float32)]
-    return [codes, packed.aligned((layers, rows, columns // scheme.group_size), np.int16)]
-
-
-def _as_stored(kind: type, q: QTensor, scheme: Scheme) -> list[np.ndarray]:
-    """Codes and scales of some rows, in the types the kernels read."""
+def _as_stored(kind: type, q: QTensor) -> list[np.ndarray]:
+    """Codes, scales and zero points of some rows, in the types the kernels read."""
+    rows = q.shape[0]
     if kind is packed.BFloat16:
         return [q.codes]
-    if not scheme.group_size:
-        return [q.codes.view(np.int8), np.broadcast_to(q.scale.reshape(-1), q.shape[:1])]
-    codes = packed.pack_nibbles(q.codes, scheme.group_size) if kind in packed.INT4_GROUPS.values() else q.codes
-    return [codes, q.scale.view(np.int16)]
+    if kind in (packed.E4M3, packed.E5M2, packed.Int8Rows):
+        return [q.codes.view(np.int8), np.broadcast_to(q.scale.reshape(-1), (rows,))]
+    codes = q.codes.view(np.int8)
+    if kind in packed.BITS:
+        unsigned = q.codes + np.int8(packed.OFFSET[kind]) if kind in packed.OFFSET else q.codes
+        codes = packed.pack_bits(unsigned, packed.BITS[kind])
+    zero = [] if q.zero_point is None else [q.zero_point]
+    return [codes, _stored_scale(q, rows), *zero]
+
+
+def _stored_scale(q: QTensor, rows: int) -> np.ndarray:
+    """Scales (rows, groups): float16 as its bits, powers of two as their exponents, else float32."""
+    scale = np.broadcast_to(q.scale.reshape(-1, 1), (rows, 1)) if not q.scheme.group_size else q.scale
+    if scale.dtype == np.float16:
+        return scale.view(np.int16)
+    if q.scheme.preset in ("mxfp8", "mxfp4"):
+        return (scale.view(np.uint32) >> 23).astype(np.uint8)
+    return scale
 
 
 def _copy(x: np.ndarray) -> np.ndarray:

@@ -5,15 +5,20 @@ Files, in the order to read them:
     bandwidth.py    the speed of light: a loop that only reads
     bits.py         from the bits of bfloat16, float16 and fp8 to float32, sixteen at a time
     packed.py       how the bytes of each format lie in memory
+    inputs.py       what they are multiplied by: float or 8-bit activations
+    rows.py         scales and rows back to float32: every format in its plainest form
     floats.py       bfloat16 and fp8 weights times a vector, as a ladder from NumPy to all cores
-    integers.py     int8 and int4
-    batch.py        the same weights times several vectors at once
+    integers.py     int8 and int4 in plain loops
+    targets.py      which vector instructions this processor has
+    vectors.py      a small vector layer over them
+    simd.py         int8, int4, int3, int2, MXFP8 and code books of 4 bits in that layer
     matvec.py       one name for all of them
+    batch.py        the same weights times several vectors at once
     attention.py    one token against the cache
     step.py         a whole token, from embedding row to logits
     _cache.py       where compiled code is kept
 
-Plain loops that Numba compiles; nothing here knows a model, a scheme or a file. Kernels write into arrays they are
+Loops that Numba compiles; nothing here knows a model, a scheme or a file. Kernels write into arrays they are
 given and check nothing: ``minquant.Decoder`` checks what it hands them. Everything also runs, slowly, with
 ``NUMBA_DISABLE_JIT=1``.
 """
@@ -21,6 +26,7 @@ given and check nothing: ``minquant.Decoder`` checks what it hands them. Everyth
 from ._cache import kernel_cache, state as cache_state
 
 with kernel_cache():
-    from . import attention, bandwidth, batch, bits, floats, integers, matvec, packed, step
+    from . import attention, bandwidth, batch, bits, floats, inputs, integers, matvec, packed, rows, step, targets
 
-__all__ = ["attention", "bandwidth", "batch", "bits", "cache_state", "floats", "integers", "matvec", "packed", "step"]
+__all__ = ["attention", "bandwidth", "batch", "bits", "cache_state", "floats", "inputs", "integers", "matvec", "packed",
+           "rows", "step", "targets"]

@@ -2,8 +2,9 @@
 
 Numba compiles a function when it is first called and, with ``cache=True``, keeps the machine code on disk. Its key is
 the time stamp of the *one file* the function lies in: edit a helper in another file and the old machine code is found
-again. So all kernels are kept in a folder whose name is a hash over every source file of this package: any edit of
-any of them makes a new, empty folder. (Numba itself separates its versions and the processor models.)
+again. So all kernels are kept in a folder whose name is a hash over every source file of this package and the vector
+instructions they may use (``targets.py``): any edit of any of them makes a new, empty folder. (Numba itself separates
+its versions and the processor models.)
 
 The folder lies under ``$NUMBA_CACHE_DIR`` where that is set, else under ``minquant._paths.cache_dir()``. Where neither
 can be written the kernels are compiled afresh in every process.
@@ -22,17 +23,20 @@ import numba
 from numba import njit
 
 from .. import _paths
+from .targets import TARGET
 
 # What the compiler may do with our sums: reorder them (so that sixteen run side by side), fuse a*b+c, ignore the sign
 # of zero. NaN and infinity keep their meaning, which full fastmath would take away.
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 jit = partial(njit, cache=True, fastmath=_FAST, error_model="numpy")
 parallel_jit = partial(jit, parallel=True)
+inlined_jit = partial(jit, forceinline=True)  # for steps of an innermost loop
+exact_jit = partial(njit, cache=True, error_model="numpy")  # where the order of the operations is the meaning
 
 
 def source_hash() -> str:
-    """Twelve hex digits over the names and bytes of every source file of this package."""
-    digest = hashlib.sha256()
+    """Twelve hex digits over the names and bytes of every source file of this package, and the target."""
+    digest = hashlib.sha256(str(TARGET).encode())
     for path in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()[:12]

@@ -19,7 +19,7 @@ from numba import prange
 
 from ._cache import jit, parallel_jit
 from .floats import places
-from .matvec import decode_row
+from .rows import decode_row
 
 _f32 = np.float32
 
@@ -56,7 +56,7 @@ def batch_matvec(out, m, layer, x, decoded):
     whole = size - size % 4
     for thread in prange(threads):
         a, b = decoded[thread, 0, :columns], decoded[thread, 1, :columns]
-        start, length, last = places(thread, threads, rows, 2)
+        start, length, last = places(thread * rows // threads, (thread + 1) * rows // threads, 2)
         for r in range(start, start + length):
             q = min(r + length, last)
             decode_row(a, m, layer, r)

@@ -1,7 +1,7 @@
 """Decode and encode single numbers by their bits, in ways a compiler can run sixteen at a time.
 
 A table look-up per weight (256 entries for fp8) is ten times slower than two integer instructions, because vector units
-have no cheap table. All three decoders here use one idea: move the bits to where a float32 keeps them, look at the
+have no cheap table. All decoders here use one idea: move the bits to where a float32 keeps them, look at the
 result as a float32, and multiply by a power of two that mends the different exponent bias. Subnormals come out right
 without a special case, since a float32 subnormal times that power is exactly the small format's subnormal.
 
@@ -9,10 +9,11 @@ without a special case, since a float32 subnormal times that power is exactly th
     bfloat16    s eeeeeeee mmmmmmm                     bias 127: shift left by 16, nothing to mend
     float16     s eeeee mmmmmmmmmm                     bias 15: shift left by 13, times 2^(127 - 15)
     fp8 E4M3    s eeee mmm                             bias 7: shift left by 20, times 2^(127 - 7)
+    fp8 E5M2    s eeeee mm                             bias 15: shift left by 21, times 2^(127 - 15)
 
 The sign has to travel further than the rest: sign extension fills the bits above, and a mask keeps the top one.
 
-What we leave out: NaN of fp8 and NaN and infinity of float16. Quantized weights hold none (quantizers refuse them).
+What we leave out: NaN and infinity of fp8 and of float16. Quantized weights hold none (quantizers refuse them).
 
 Every intermediate value is wrapped in its type, because Numba otherwise widens 32-bit integers to 64 bits.
 """
@@ -53,6 +54,12 @@ def half_to_float(code):
 def e4m3_to_float(code):
     """int8 bits of an fp8 E4M3 number (not NaN) -> float32."""
     return _u32(_u32(_i32(code) << _i32(20)) & _u32(0x87F00000)).view(_f32) * _f32(2.0**120)
+
+
+@jit
+def e5m2_to_float(code):
+    """int8 bits of a finite fp8 E5M2 number -> float32."""
+    return _u32(_u32(_i32(code) << _i32(21)) & _u32(0x8FE00000)).view(_f32) * _f32(2.0**112)
 
 
 @jit

@@ -28,8 +28,10 @@ import numpy as np
 from ._cache import jit
 from .attention import append, attend
 from .bits import exp_into
-from .matvec import decode_row, matvec
+from .inputs import FloatInput, Int8Input, take
+from .matvec import multiply
 from .packed import Packed
+from .rows import decode_row
 
 _f32 = np.float32
 
@@ -58,17 +60,15 @@ class Cache(NamedTuple):
 
 
 class Scratch(NamedTuple):
-    """Working space, allocated once. All float32."""
+    """Working space, allocated once. All float32, and an input for the matrices."""
 
     hidden: np.ndarray            # (hidden,)
-    normed: np.ndarray            # (hidden,)
+    input: FloatInput | Int8Input  # of the longest row of any matrix
     qkv: np.ndarray               # (heads + 2 KV heads, head size)
-    attended: np.ndarray          # (heads, head size)
     scores: np.ndarray            # (heads, context)
     gate_up: np.ndarray           # (2, ffn)
-    inner: np.ndarray             # (ffn,)
     projected: np.ndarray         # (hidden,)
-    scales: np.ndarray            # (threads, groups)
+    room: np.ndarray              # (threads, longest row of any matrix, and a cache line)
 
 
 @jit
@@ -117,23 +117,26 @@ def add(x, y):
 def decode_step(logits, token, position, weights, cache, scratch, eps):
     """Logits (vocabulary,) float32 of the token at ``position``; its key and value are written to the cache."""
     w, s = weights, scratch
-    kv_heads = cache.keys.shape[1]
-    heads = s.attended.shape[0]
+    kv_heads, size = cache.keys.shape[1], s.qkv.shape[1]
+    heads = s.qkv.shape[0] - 2 * kv_heads
     q, k, v = s.qkv[:heads], s.qkv[heads:heads + kv_heads], s.qkv[heads + kv_heads:]
+    hidden, attended = take(s.input, s.hidden.size), take(s.input, heads * size)
+    inner = take(s.input, s.gate_up.shape[1])
     decode_row(s.hidden, w.embedding, 0, token)
     for layer in range(cache.keys.shape[0]):
-        rms_norm(s.normed, s.hidden, w.attention_norm[layer], eps)
-        matvec(s.qkv.reshape(s.qkv.size), w.qkv, layer, s.normed, s.scales)
+        rms_norm(hidden.values, s.hidden, w.attention_norm[layer], eps)
+        multiply(s.qkv.reshape(s.qkv.size), w.qkv, layer, hidden, s.room)
         rotate(q, w.cos[position], w.sin[position])
         rotate(k, w.cos[position], w.sin[position])
         append(cache.keys[layer], cache.values[layer], position, k, v)
-        attend(s.attended, q, cache.keys[layer], cache.values[layer], position + 1, s.scores)
-        matvec(s.projected, w.output, layer, s.attended.reshape(s.attended.size), s.scales)
+        out = attended.values.reshape((heads, size))
+        attend(out, q, cache.keys[layer], cache.values[layer], position + 1, s.scores)
+        multiply(s.projected, w.output, layer, attended, s.room)
         add(s.hidden, s.projected)
-        rms_norm(s.normed, s.hidden, w.ffn_norm[layer], eps)
-        matvec(s.gate_up.reshape(s.gate_up.size), w.gate_up, layer, s.normed, s.scales)
-        swiglu(s.inner, s.gate_up[0], s.gate_up[1])
-        matvec(s.projected, w.down, layer, s.inner, s.scales)
+        rms_norm(hidden.values, s.hidden, w.ffn_norm[layer], eps)
+        multiply(s.gate_up.reshape(s.gate_up.size), w.gate_up, layer, hidden, s.room)
+        swiglu(inner.values, s.gate_up[0], s.gate_up[1])
+        multiply(s.projected, w.down, layer, inner, s.room)
         add(s.hidden, s.projected)
-    rms_norm(s.normed, s.hidden, w.final_norm, eps)
-    matvec(logits, w.head, 0, s.normed, s.scales)
+    rms_norm(hidden.values, s.hidden, w.final_norm, eps)
+    multiply(logits, w.head, 0, hidden, s.room)

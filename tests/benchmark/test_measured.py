@@ -151,7 +151,7 @@ def test_rows_of_split_formats_are_paired_with_their_own_rounds(monkeypatch):
 
 
 @pytest.mark.parametrize("arguments, message", [
-    ({"weights": ["int2:g32"]}, "no kernel for 'int2:g32'"),
+    ({"weights": ["int5:g32"]}, "no kernel for 'int5:g32'"),
     ({"weights": []}, "weights: name at least one format"),
     ({"weights": ["bf16", "bf16"]}, "each once"),
     ({"context": []}, "context: at least one length"),

@@ -15,7 +15,7 @@ KEYS = {"weights", "kv", "threads", "context", "shape", "bytes_per_token", "spee
 def row(weights: str, kv: str, context: int, threads: int) -> dict:
     figures = {"tokens_per_s": 100.0, "gb_per_s": 20.0, "read_gb_per_s": 25.0 * threads, "share_of_read": 0.8,
                "speedup_over_bf16": 2.0 if weights != "bf16" else 1.0}
-    return {"shape": "model", "weights": weights, "kv": kv, "context": context, "threads": threads, "repetitions": 3,
+    return {"shape": "model", "weights": weights, "activations": None, "kv": kv, "context": context, "threads": threads, "repetitions": 3,
             "nbytes": 1, "bytes_per_token": 2, "warning": f"small beside {threads}" if weights == "int4:g32" else None,
             **{f"{key}{end}": value for key, value in figures.items() for end in ("", "_p10", "_p90")}}
 
@@ -44,12 +44,12 @@ def test_one_row_per_combination_with_the_names_as_given(command, asked):
     assert got == [(w, "bf16", c, t, "0.6b") for w in ("bf16", "q8_0", "int4:g32") for c in (16, 128) for t in (1, 2)]
     assert all(KEYS <= set(r) for r in report["rows"])
     assert report["read_gb_per_s"] == 50.0, "of the rows with the most threads"
-    assert asked == {"shape": "0.6b", "threads": [1, 2], "repetitions": 3}
+    assert asked == {"shape": "0.6b", "threads": [1, 2], "repetitions": 3, "activations": None}
 
 
 def test_defaults_are_all_threads_bf16_cache_and_128_tokens(command, asked):
     rows = json.loads(command("decode", "--json").out)["rows"]
-    assert asked == {"shape": "0.1b", "threads": None}
+    assert asked == {"shape": "0.1b", "threads": None, "activations": None}
     assert {(r["kv"], r["context"], r["shape"]) for r in rows} == {("bf16", 128, "0.1b")}
     assert [r["weights"] for r in rows] == ["bf16", "fp8_e4m3:channel", "int8:channel", "int4:g32"]
 
@@ -61,6 +61,11 @@ def test_the_table_prints_speed_beside_bandwidth_and_each_warning_once(command, 
     assert text.count("int4:g32: small beside 1") == 1
 
 
+def test_activations_in_eight_bits_are_asked_for_by_name(command, asked):
+    assert command("decode", "--activations", "int8:g32", "--json").code == 0
+    assert asked["activations"] == "int8:g32"
+
+
 def test_a_checkpoint_is_loaded_and_named_as_given(command, asked, checkpoint):
     report = json.loads(command("decode", "--shape", checkpoint, "--json").out)
     assert asked["shape"].config.hidden == 64 and report["rows"][0]["shape"] == checkpoint
@@ -68,7 +73,7 @@ def test_a_checkpoint_is_loaded_and_named_as_given(command, asked, checkpoint):
 
 @pytest.mark.parametrize("words, said", [
     (["--shape", "7b"], "choose one of tiny, 0.1b, 0.6b, 0.8b"),
-    (["--weights", "int3:g32"], "no kernel for 'int3:g32'"),
+    (["--weights", "int5:g32"], "no kernel for 'int5:g32'"),
     (["--weights", "int9"], "unknown scheme 'int9'"),
     (["--kv", "int8:token"], "cache in 'int8:token'"),
     (["--threads", "4096"], "4096 threads"),

@@ -1,16 +1,17 @@
-"""Small packed matrices of every kind, with random bytes in them."""
+"""Small packed matrices of every kind, with random bytes in them, and inputs to multiply them by."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from minquant.kernels import packed
+from minquant.kernels import inputs, packed
 
-KINDS = (packed.Float32, packed.BFloat16, packed.E4M3, packed.Int8Rows, packed.Int8G32, packed.Int8G64, packed.Int8G128,
-         packed.Int4G32, packed.Int4G64, packed.Int4G128)
+KINDS = packed.KINDS
+WHOLE_NUMBERS = (packed.Int8Groups, packed.Int4Groups, packed.Int4Zeros, packed.Int3Groups, packed.Int2Groups)
+GROUPED = (*WHOLE_NUMBERS, packed.E4M3Groups, packed.Book4)
 
 
-def random_packed(kind, layers, rows, columns, seed=0):
+def random_packed(kind, layers, rows, columns, seed=0, group=32, scale_type=np.float16):
     """A packed matrix whose every code and every sign of a scale occurs sooner or later."""
     rng = np.random.default_rng(seed)
     if kind is packed.Float32:
@@ -18,13 +19,43 @@ def random_packed(kind, layers, rows, columns, seed=0):
     if kind is packed.BFloat16:
         values = rng.standard_normal((layers, rows, columns), np.float32)
         return kind((values.view(np.uint32) >> 16).astype(np.uint16))
-    group = next((g for table in (packed.INT8_GROUPS, packed.INT4_GROUPS) for g, k in table.items() if k is kind), None)
-    stored = columns // 2 if kind in packed.INT4_GROUPS.values() else columns
-    codes = rng.integers(-128, 128, (layers, rows, stored), np.int8)
-    if kind is packed.E4M3:
+    codes = rng.integers(-128, 128, (layers, rows, columns * packed.BITS.get(kind, 8) // 8), np.int8)
+    if kind in (packed.E4M3, packed.E4M3Groups):
         codes[(codes & 0x7F) == 0x7F] = 0  # the two codes that are not numbers
-    if group is None:
+    if kind is packed.E5M2:
+        codes[(codes & 0x7C) == 0x7C] = 0  # infinity and six that are not numbers
+    if kind not in GROUPED:
         return kind(codes, rng.uniform(0.001, 0.1, (layers, rows)).astype(np.float32))
-    scale = rng.uniform(-0.1, 0.1, (layers, rows, columns // group)).astype(np.float16)
-    scale.reshape(-1)[:2] = 2.0**-20, -(2.0**-24)  # subnormal in float16
-    return kind(codes, scale.view(np.int16))
+    codes = codes.view(np.uint8) if kind in packed.BITS else codes
+    shape = (layers, rows, columns // group)
+    scale = _scales(rng, shape, scale_type)
+    if kind is packed.Int4Zeros:
+        return kind(codes, scale, rng.integers(0, 16, shape, np.uint8))
+    if kind is packed.Book4:
+        return kind(codes, scale, np.sort(rng.uniform(-1, 1, 16)).astype(np.float32))
+    return kind(codes, scale)
+
+
+def _scales(rng, shape, scale_type):
+    if scale_type is np.uint8:
+        return rng.integers(110, 130, shape, np.uint8)
+    scale = rng.uniform(-0.1, 0.1, shape).astype(scale_type)
+    if scale_type is np.float16:
+        scale.reshape(-1)[:2] = 2.0**-20, -(2.0**-24)  # subnormal in float16
+        return scale.view(np.int16)
+    return scale
+
+
+def input_of(values, activations=None):
+    """A prepared input."""
+    x = inputs.make_input(values.size, activations)
+    x.values[:] = values
+    inputs.prepare(x)
+    return x
+
+
+def seen_values(x):
+    """The numbers an input stands for, float64."""
+    if isinstance(x, inputs.FloatInput):
+        return x.values.astype(np.float64)
+    return x.codes * np.repeat(x.scale.astype(np.float64), 32)[:x.codes.size]

@@ -7,90 +7,141 @@ import numpy as np
 import pytest
 
 import naive
-from minquant.kernels import batch, floats, matvec, packed
+from minquant.kernels import batch, floats, inputs, matvec, packed, rows as row_module
 
-from .packs import KINDS, random_packed
+from .packs import GROUPED, KINDS, WHOLE_NUMBERS, input_of, random_packed, seen_values
 
 # Each sum has `columns` terms of float32: an error of some 1e-7 of the sum of their magnitudes is rounding.
 ROUNDING = 3e-7
 ALL_THREADS = numba.config.NUMBA_NUM_THREADS
+PAIRS = [(kind, None) for kind in KINDS] + [(kind, "int8:g32") for kind in WHOLE_NUMBERS]
+
+
+def name(value):
+    return getattr(value, "__name__", str(value))
 
 
 def matvec_of(m, layer, x, threads=1):
-    out = np.full(m.codes.shape[1], np.nan, np.float32)
-    scales = np.zeros((threads, x.size // 32), np.float32)
-    matvec.matvec(out, m, layer, x, scales)
+    """By the kernel that ``matvec`` picks, each thread's share in turn: what takes long to compile is the threads."""
+    rows, out = m.codes.shape[1], np.full(m.codes.shape[1], np.nan, np.float32)
+    kernel = matvec.kernel_for(type(m), type(x))
+    for t in range(threads):
+        room = np.zeros(x.values.size, np.float32)
+        kernel(out, m, layer, x, room, t * rows // threads, (t + 1) * rows // threads)
     return out
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def plain_of(m, layer, x):
+    """The same by the plain loops, whatever ``matvec`` uses."""
+    out = np.full(m.codes.shape[1], np.nan, np.float32)
+    kernel = matvec.kernel_for(type(m), type(x), matvec.PLAIN)
+    kernel(out, m, layer, x, np.zeros(x.values.size, np.float32), 0, out.size)
+    return out
+
+
+def assert_product(out, dense, x):
+    """Rounding grows with what the kernel adds up: codes before the offset is taken back, up to twice the weights."""
+    values = seen_values(x)
+    room = np.abs(dense) @ np.abs(values) + np.abs(dense).max(axis=1) * np.abs(values).sum()
+    assert (np.abs(out - dense @ values) <= ROUNDING * room).all()
+
+
+def random_input(columns, activations, seed=1):
+    return input_of(np.random.default_rng(seed).standard_normal(columns).astype(np.float32), activations)
+
+
+@pytest.mark.parametrize("kind, activations", PAIRS, ids=name)
 @pytest.mark.parametrize("rows, columns", [(1, 256), (7, 256), (5, 768)])
-def test_matvec(kind, rows, columns):
-    m = random_packed(kind, 2, rows, columns)
-    x = np.random.default_rng(1).standard_normal(columns).astype(np.float32)
+def test_matvec(kind, activations, rows, columns):
+    m, x = random_packed(kind, 2, rows, columns), random_input(columns, activations)
     for layer in range(2):
         dense = naive.packed_matrix(m, layer, columns)
-        error = np.abs(matvec_of(m, layer, x) - dense @ x.astype(np.float64))
-        assert (error <= ROUNDING * (np.abs(dense) @ np.abs(x))).all()
+        assert_product(matvec_of(m, layer, x), dense, x)
+        assert_product(plain_of(m, layer, x), dense, x)
+
+
+@pytest.mark.parametrize("group", (64, 128, 256))
+@pytest.mark.parametrize("scale_type", (np.float16, np.float32, np.uint8), ids=name)
+@pytest.mark.parametrize("kind", GROUPED, ids=name)
+def test_groups_and_scales_of_every_kind(kind, scale_type, group):
+    m = random_packed(kind, 1, 3, 256, group=group, scale_type=scale_type)
+    dense = naive.packed_matrix(m, 0, 256)
+    for activations in (None, "int8:g32") if kind in WHOLE_NUMBERS else (None,):
+        x = random_input(256, activations)
+        assert_product(matvec_of(m, 0, x), dense, x)
+        assert_product(plain_of(m, 0, x), dense, x)
+
+
+@pytest.mark.parametrize("kind", WHOLE_NUMBERS, ids=name)
+def test_whole_numbers_are_exact_in_every_kernel(kind):
+    """Scales of 1 and whole activations up to 127 leave nothing to round."""
+    m = random_packed(kind, 1, 9, 512, scale_type=np.float32)
+    m.scale[...] = 1
+    values = np.random.default_rng(1).integers(-127, 128, 512).astype(np.float32)
+    values[::32] = 127  # so that the scale of the activations is 1
+    dense = naive.packed_matrix(m, 0, 512)
+    for activations in (None, "int8:g32"):
+        x = input_of(values, activations)
+        np.testing.assert_array_equal(matvec_of(m, 0, x), dense @ values)
+        np.testing.assert_array_equal(plain_of(m, 0, x), dense @ values)
 
 
 def test_the_plain_bfloat16_kernel_agrees_with_the_one_that_is_used():
-    m = random_packed(packed.BFloat16, 1, 11, 256)
-    x = np.random.default_rng(1).standard_normal(256).astype(np.float32)
+    m, x = random_packed(packed.BFloat16, 1, 11, 256), random_input(256, None)
     out, dense = np.full(11, np.nan, np.float32), naive.packed_matrix(m, 0, 256)
-    floats.bf16_matvec(out, m.codes[0], x)
-    for result in (out, matvec_of(m, 0, x)):
-        assert (np.abs(result - dense @ x) <= ROUNDING * (np.abs(dense) @ np.abs(x))).all()
+    floats.bf16_matvec(out, m.codes[0], x.values)
+    assert_product(out, dense, x)
+    assert_product(matvec_of(m, 0, x), dense, x)
 
 
 @pytest.mark.parametrize("rows", (0, 1, 2, 3, 7, 64))
-@pytest.mark.parametrize("threads", (1, 2, 5))
 @pytest.mark.parametrize("count", (2, 3))
-def test_every_row_is_in_one_place_of_one_thread(rows, threads, count):
-    owners = [set() for _ in range(rows)]
-    for thread in range(threads):
-        first, length, last = floats.places(thread, threads, rows, count)
-        for i in range(count):
-            for r in range(first, first + length):
-                owners[min(r + i * length, last)].add(thread)
-    assert all(len(owner) == 1 for owner in owners)
+def test_every_row_is_read(rows, count):
+    first, length, last = floats.places(5, 5 + rows, count)
+    read = {min(r + i * length, last) for i in range(count) for r in range(first, first + length)}
+    assert read == set(range(5, 5 + rows))
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", KINDS, ids=name)
 def test_decoded_rows_are_exact(kind):
     m = random_packed(kind, 2, 3, 256)
     for layer in range(2):
         dense = naive.packed_matrix(m, layer, 256).astype(np.float32)
         for row in range(3):
             out = np.full(256, np.nan, np.float32)
-            matvec.decode_row(out, m, layer, row)
+            row_module.decode_row(out, m, layer, row)
             np.testing.assert_array_equal(out, dense[row])
 
 
-@pytest.mark.parametrize("kind", (packed.Float32, packed.Int8G32, packed.Int4G32), ids=lambda kind: kind.__name__)
-def test_a_width_that_is_no_multiple_of_the_vector_width(kind):
-    columns = 64 * 3
-    m = random_packed(kind, 1, 5, columns)
-    x = np.random.default_rng(1).standard_normal(columns).astype(np.float32)
-    dense = naive.packed_matrix(m, 0, columns)
-    assert (np.abs(matvec_of(m, 0, x) - dense @ x) <= ROUNDING * (np.abs(dense) @ np.abs(x))).all()
+@pytest.mark.parametrize("kind, activations", [(packed.Float32, None), (packed.Int8Groups, None),
+                                               (packed.Int8Groups, "int8:g32"), (packed.E4M3Groups, None),
+                                               (packed.Int4Groups, "int8:g32")], ids=name)
+def test_an_odd_number_of_chunks(kind, activations):
+    columns = 64 * 3 if kind is packed.Int4Groups else 32 * 5
+    m, x = random_packed(kind, 1, 5, columns), random_input(columns, activations)
+    assert_product(matvec_of(m, 0, x), naive.packed_matrix(m, 0, columns), x)
 
 
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind, activations", PAIRS, ids=name)
+def test_the_number_of_threads_does_not_change_a_bit(kind, activations):
+    m, x = random_packed(kind, 1, 13, 256), random_input(256, activations)
+    for threads in (2, 3, 13):
+        np.testing.assert_array_equal(matvec_of(m, 0, x, threads), matvec_of(m, 0, x))
+
+
+@pytest.mark.parametrize("kind, activations", [(packed.BFloat16, None), (packed.Int4Groups, "int8:g32")], ids=name)
 @pytest.mark.skipif(ALL_THREADS < 2, reason="needs two threads")
-def test_the_number_of_threads_does_not_change_a_bit(kind):
-    m = random_packed(kind, 1, 13, 256)
-    x = np.random.default_rng(1).standard_normal(256).astype(np.float32)
-    results = []
+def test_threads_share_the_rows(kind, activations):
+    m, x = random_packed(kind, 2, 13, 256), random_input(256, activations)
     for threads in (1, 2, ALL_THREADS):
+        out = np.full(13, np.nan, np.float32)
         numba.set_num_threads(threads)
-        results.append(matvec_of(m, 0, x, threads))
-    numba.set_num_threads(ALL_THREADS)
-    for result in results[1:]:
-        np.testing.assert_array_equal(result, results[0])
+        matvec.multiply(out, m, 1, x, np.zeros((threads, 256), np.float32))
+        numba.set_num_threads(ALL_THREADS)
+        np.testing.assert_array_equal(out, matvec_of(m, 1, x))
 
 
-@pytest.mark.parametrize("kind", (packed.BFloat16, packed.Int8Rows, packed.Int4G32), ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("kind", (packed.BFloat16, packed.Int8Rows, packed.Int4Groups), ids=name)
 @pytest.mark.parametrize("batch_size", (1, 3, 4, 6))
 def test_batch_is_one_product_per_vector(kind, batch_size):
     m, columns = random_packed(kind, 2, 5, 128), 128
@@ -101,18 +152,28 @@ def test_batch_is_one_product_per_vector(kind, batch_size):
     assert (np.abs(out - dense @ x.T) <= ROUNDING * (np.abs(dense) @ np.abs(x.T))).all()
 
 
-def test_nibbles_by_halves_of_a_row():
-    codes = np.arange(-8, 8, dtype=np.int8).repeat(4).reshape(1, 64)
-    stored = packed.pack_nibbles(codes, 32)
-    assert stored.shape == (1, 32) and stored.dtype == np.int8
-    for c in range(32):
-        low, high = int(stored[0, c]) & 15, (int(stored[0, c]) & 255) >> 4
-        assert (low - 16 if low > 7 else low, high - 16 if high > 7 else high) == (codes[0, c], codes[0, c + 32])
+@pytest.mark.parametrize("bits", (2, 3, 4))
+def test_codes_that_share_a_byte(bits):
+    columns = 256
+    codes = np.random.default_rng(0).integers(0, 1 << bits, (2, columns)).astype(np.uint8)
+    stored = packed.pack_bits(codes, bits)
+    assert stored.shape == (2, columns * bits // 8) and stored.dtype == np.uint8
+    for row in range(2):
+        for c in range(columns):
+            if bits == 3:
+                low, high = stored[row, :columns // 4], stored[row, columns // 4:]
+                code = naive.low_bits(low, c, columns, 2) + 4 * naive.low_bits(high, c, columns, 1)
+            else:
+                code = naive.low_bits(stored[row], c, columns, bits)
+            assert code == codes[row, c]
 
 
-def test_half_a_row_must_hold_whole_groups():
-    with pytest.raises(ValueError, match="multiple of 256, and 384 is not"):
-        packed.pack_nibbles(np.zeros((1, 384), np.int8), 128)
+@pytest.mark.parametrize("kind, columns, multiple", [(packed.Int4Groups, 96, 64), (packed.Int3Groups, 128, 256),
+                                                     (packed.Int2Groups, 64, 128), (packed.Int8Groups, 33, 32)])
+def test_rows_that_the_bytes_cannot_hold(kind, columns, multiple):
+    with pytest.raises(ValueError, match=f"multiple of {multiple} weights.*{columns} is not"):
+        packed.check_columns(kind, columns)
+    packed.check_columns(kind, multiple)
 
 
 def test_arrays_start_on_a_cache_line():

@@ -1,0 +1,205 @@
+"""A small vector layer: 32 bytes at a time, in the words of the kernels.
+
+Numba's compiler turns plain loops over floats into vector instructions by itself. Over packed integers it does not do
+it well, so the kernels say what they want. A value of type ``BYTES`` is 32 bytes, ``INTS`` eight int32, ``FLOATS``
+eight float32; they live in registers, and a kernel handles them like numbers:
+
+    word = load_bytes(codes, i)                             32 bytes
+    low, high = field(word, 0, 4), field(word, 4, 4)        their lower and upper nibbles, as bytes
+    sums = dot4(low, load_bytes(x, i))                      eight sums of four products each
+    total = multiply_add(total, to_floats(sums), scale)     total += sums * scale
+
+How it works
+    Numba lets a package add types and functions of its own (``numba.extending``): a type says which LLVM type stands
+    for it, and an *intrinsic* writes the LLVM instructions of one call. Nothing is called at run time. LLVM cuts 32
+    bytes into what the processor has (two halves on ARM). Only ``dot4`` and ``lookup`` need instructions of a
+    processor's own; ``targets.py`` says which there are, and the generic form gives the same results.
+
+This file has the types, memory and floats; ``vector_bytes.py`` what is done with packed codes.
+
+Loads check nothing: the kernels' loops must stay inside their arrays (``tests/kernels/test_guarded.py`` puts a page
+that cannot be read right behind every array).
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic, models, register_model
+
+LANES = 32
+
+
+class Vector(types.Type):
+    """The Numba type of a vector: ``element`` one of "i8", "i32", "f32"."""
+
+    def __init__(self, element: str, lanes: int) -> None:
+        self.element, self.lanes = element, lanes
+        super().__init__(f"vector of {lanes} {element}")
+
+
+BYTES, INTS, FLOATS = Vector("i8", LANES), Vector("i32", LANES // 4), Vector("f32", LANES // 4)
+_ELEMENTS = {"i8": ir.IntType(8), "i16": ir.IntType(16), "i32": ir.IntType(32), "f32": ir.FloatType()}
+_CONTRACT = ("contract",)  # a product and a sum may become one instruction
+
+
+@register_model(Vector)
+class _VectorModel(models.PrimitiveModel):
+    def __init__(self, manager, numba_type):
+        super().__init__(manager, numba_type, llvm_type(numba_type.element, numba_type.lanes))
+
+
+def llvm_type(element: str, lanes: int) -> ir.Type:
+    """The LLVM type of a vector."""
+    return ir.VectorType(_ELEMENTS[element], lanes)
+
+
+def constant(element: str, lanes: int, value) -> ir.Constant:
+    """A vector with the same number in every lane."""
+    return ir.Constant(llvm_type(element, lanes), [value] * lanes)
+
+
+def call_llvm(builder, name: str, result: ir.Type, *args):
+    """Call an LLVM intrinsic."""
+    kind = ir.FunctionType(result, [arg.type for arg in args])
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
+
+
+def _place(context, builder, array_type, array, index):
+    """Pointer to ``array[index]``."""
+    return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
+
+
+def pick_lanes(builder, x, lanes):
+    """A vector of the named lanes of x."""
+    lanes = ir.Constant(llvm_type("i32", len(lanes)), list(lanes))
+    return builder.shuffle_vector(x, ir.Constant(x.type, ir.Undefined), lanes)
+
+
+def spread_lanes(builder, x, lanes):
+    """A vector with the number x in every lane."""
+    kind = ir.VectorType(x.type, lanes)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), x, ir.Constant(ir.IntType(32), 0))
+    return pick_lanes(builder, first, [0] * lanes)
+
+
+def _read(builder, pointer, element, lanes=8):
+    """A vector from any address."""
+    value = builder.load(builder.bitcast(pointer, llvm_type(element, lanes).as_pointer()))
+    value.align = 1
+    return value
+
+
+# ------------------------------------------------------------------------------------------------ from and to memory
+
+def _load(vector):
+    def load(typingctx, array, index):
+        if not isinstance(array, types.Array) or array.ndim != 1:
+            return None
+
+        def generate(context, builder, signature, args):
+            return _read(builder, _place(context, builder, signature.args[0], *args), vector.element, vector.lanes)
+        return vector(array, types.intp), generate
+    return intrinsic(load)
+
+
+load_bytes = _load(BYTES)    # load_bytes(array, i): 32 items of one byte each, from array[i]
+load_floats = _load(FLOATS)  # load_floats(array, i): eight float32
+
+
+@intrinsic
+def load_scales(typingctx, array, index):
+    """FLOATS: eight stored scales from ``array[index]``: float32, bits of float16 (int16), or exponents (uint8).
+
+    The bits are moved to where a float32 keeps them, as in ``bits.py``.
+    """
+    if not isinstance(array, types.Array) or array.dtype not in (types.float32, types.int16, types.uint8):
+        return None
+
+    def generate(context, builder, signature, args):
+        element = {types.float32: "f32", types.int16: "i16", types.uint8: "i8"}[array.dtype]
+        stored = _read(builder, _place(context, builder, signature.args[0], *args), element)
+        if element == "f32":
+            return stored
+        if element == "i8":
+            bits = builder.shl(builder.zext(stored, llvm_type("i32", 8)), constant("i32", 8, 23))
+            return builder.bitcast(bits, llvm_type("f32", 8))
+        bits = builder.shl(builder.sext(stored, llvm_type("i32", 8)), constant("i32", 8, 13))
+        bits = builder.and_(bits, constant("i32", 8, 0x8FFFE000))
+        return builder.fmul(builder.bitcast(bits, llvm_type("f32", 8)), constant("f32", 8, 2.0**112))
+    return FLOATS(array, types.intp), generate
+
+
+@intrinsic
+def load_small(typingctx, array, index):
+    """FLOATS: eight uint8 from ``array[index]``, as the numbers they are."""
+    def generate(context, builder, signature, args):
+        stored = _read(builder, _place(context, builder, signature.args[0], *args), "i8")
+        return builder.uitofp(stored, llvm_type("f32", 8))
+    return FLOATS(array, types.intp), generate
+
+
+@intrinsic
+def store_floats(typingctx, array, index, x):
+    """``array[index:index + 8] = x``."""
+    def generate(context, builder, signature, args):
+        pointer = _place(context, builder, signature.args[0], *args[:2])
+        builder.store(args[2], builder.bitcast(pointer, args[2].type.as_pointer())).align = 4
+        return context.get_dummy_value()
+    return types.void(array, types.intp, FLOATS), generate
+
+
+@intrinsic
+def prefetch(typingctx, array, index):
+    """Ask for the cache line of ``array[index]``; a place outside the array is allowed."""
+    def generate(context, builder, signature, args):
+        pointer = _place(context, builder, signature.args[0], *args)
+        read, keep, data = (ir.Constant(ir.IntType(32), n) for n in (0, 3, 1))
+        pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        name = "llvm.prefetch.p0" if str(pointer.type) == "ptr" else "llvm.prefetch.p0i8"
+        call_llvm(builder, name, ir.VoidType(), pointer, read, keep, data)
+        return context.get_dummy_value()
+    return types.void(array, types.intp), generate
+
+
+# ------------------------------------------------------------------------------------------------------------ floats
+
+@intrinsic
+def zeros(typingctx):
+    """FLOATS: eight times 0."""
+    return FLOATS(), lambda context, builder, signature, args: constant("f32", 8, 0.0)
+
+
+@intrinsic
+def spread(typingctx, x):
+    """FLOATS: the float32 x in every lane."""
+    return FLOATS(types.float32), lambda context, builder, signature, args: spread_lanes(builder, args[0], 8)
+
+
+@intrinsic
+def multiply(typingctx, x, y):
+    """FLOATS: ``x * y``; y a vector, or a float32 for every lane."""
+    def generate(context, builder, signature, args):
+        return builder.fmul(args[0], args[1] if signature.args[1] == FLOATS else spread_lanes(builder, args[1], 8))
+    return FLOATS(FLOATS, FLOATS if y == FLOATS else types.float32), generate
+
+
+@intrinsic
+def multiply_add(typingctx, total, x, y):
+    """FLOATS: ``total + x * y``; y a vector, or a float32 for every lane."""
+    def generate(context, builder, signature, args):
+        y = args[2] if signature.args[2] == FLOATS else spread_lanes(builder, args[2], 8)
+        return builder.fadd(args[0], builder.fmul(args[1], y, flags=_CONTRACT), flags=_CONTRACT)
+    return FLOATS(FLOATS, FLOATS, FLOATS if y == FLOATS else types.float32), generate
+
+
+@intrinsic
+def sum_floats(typingctx, x):
+    """float32: the sum of the eight lanes, halves first, always in the same order."""
+    def generate(context, builder, signature, args):
+        x = args[0]
+        for lanes in (4, 2, 1):
+            x = builder.fadd(pick_lanes(builder, x, range(lanes)), pick_lanes(builder, x, range(lanes, 2 * lanes)))
+        return builder.extract_element(x, ir.Constant(ir.IntType(32), 0))
+    return types.float32(FLOATS), generate

@@ -1,0 +1,58 @@
+"""Activations in 8 bits: the codes and scales of the scheme they are named after."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import minquant as mq
+from minquant.kernels import inputs
+
+from .packs import input_of
+
+
+def assert_same(values):
+    q, x = mq.quantize(values, "int8:g32"), input_of(values, "int8:g32")
+    np.testing.assert_array_equal(x.codes, q.codes)
+    np.testing.assert_array_equal(x.scale, q.scale.astype(np.float32))
+    sums = q.codes.reshape(-1, 32).sum(axis=1, dtype=np.int32)
+    np.testing.assert_array_equal(x.sums, x.scale * sums.astype(np.float32))
+
+
+@pytest.mark.parametrize("size", (1e-9, 1e-6, 1e-4, 0.01, 1.0, 100.0, 1e6, 1e9))
+def test_equals_the_quantizer(size):
+    rng = np.random.default_rng(0)
+    for values in (rng.standard_normal(1024), rng.laplace(size=1024), rng.integers(-9, 10, 1024)):
+        assert_same((values * size).astype(np.float32))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=32, max_size=32))
+def test_equals_the_quantizer_on_anything_finite(values):
+    assert_same(np.array(values, np.float32))
+
+
+def test_zeros_have_scale_one():
+    assert_same(np.zeros(64, np.float32))
+
+
+def test_halves_are_rounded_to_nearest_even():
+    rng = np.random.default_rng(0)
+    halves = rng.integers(0, 0x7BFF, 3000, np.uint16).view(np.float16).astype(np.float32)
+    between = (halves + np.nextafter(halves.astype(np.float16), np.float16(np.inf)).astype(np.float32)) / 2
+    others = np.nextafter(between, np.float32(0)), rng.uniform(0, 65504, 3000).astype(np.float32)
+    for x in np.concatenate([halves, between, *others]):
+        assert inputs.round_to_half(x) == np.float32(np.float16(x))
+
+
+def test_a_part_of_an_input_is_a_view():
+    for activations in (None, "int8:g32"):
+        x = inputs.make_input(128, activations)
+        part = inputs.take(x, 64)
+        part.values[:] = np.arange(64)
+        inputs.prepare(part)
+        assert part.values.size == 64 and part.sums.size == 2
+        np.testing.assert_array_equal(x.values[:64], np.arange(64))
+        np.testing.assert_array_equal(x.sums[:2], part.sums)
