@@ -66,7 +66,8 @@ _WHOLE_NUMBERS = (packed.Int8Rows, packed.Int8Groups, packed.Int4Groups, packed.
                   packed.Int2Groups)
 _BY_ROW = {"fp8_e4m3": packed.E4M3, "fp8_e5m2": packed.E5M2, "int8": packed.Int8Rows, "ternary": packed.Int2Groups}
 _BY_GROUP = {"fp8_e4m3": packed.E4M3Groups, "int8": packed.Int8Groups, "int4": packed.Int4Groups,
-             "int3": packed.Int3Groups, "int2": packed.Int2Groups, "ternary": packed.Int2Groups, "nf4": packed.Book4, "fp4_e2m1": packed.Book4}
+             "int3": packed.Int3Groups, "int2": packed.Int2Groups, "ternary": packed.Int2Groups, "nf4": packed.Book4,
+             "fp4_e2m1": packed.Book4}
 
 
 def _kind(scheme: Scheme) -> type | None:

@@ -15,8 +15,8 @@ KEYS = {"weights", "kv", "threads", "context", "shape", "bytes_per_token", "spee
 def row(weights: str, kv: str, context: int, threads: int) -> dict:
     figures = {"tokens_per_s": 100.0, "gb_per_s": 20.0, "read_gb_per_s": 25.0 * threads, "share_of_read": 0.8,
                "speedup_over_bf16": 2.0 if weights != "bf16" else 1.0}
-    return {"shape": "model", "weights": weights, "activations": None, "kv": kv, "context": context, "threads": threads, "repetitions": 3,
-            "nbytes": 1, "bytes_per_token": 2, "warning": f"small beside {threads}" if weights == "int4:g32" else None,
+    return {"shape": "model", "weights": weights, "activations": None, "kv": kv, "context": context, "threads": threads,
+            "repetitions": 3, "nbytes": 1, "bytes_per_token": 2, "warning": f"small beside {threads}" if weights == "int4:g32" else None,
             **{f"{key}{end}": value for key, value in figures.items() for end in ("", "_p10", "_p90")}}
 
 

@@ -61,7 +61,7 @@ def test_table_json_and_markdown(command, asked):
     table, text, mark = (command("ladder", *flag) for flag in ([], ["--json"], ["--markdown"]))
     assert table.out.startswith("a processor, 1 thread, 25.0 GB/s") and "no kernel" in table.out and "a note" in table.out
     assert json.loads(text.out) == json.loads(json.dumps(made_up().to_dict()))
-    assert "| int2:g32 |" in mark.out and "- a note" in mark.out
+    assert "| int5:g32 |" in mark.out and "- a note" in mark.out
     assert all("timing" in done.err and "timing" not in done.out for done in (table, text, mark))
 
 
@@ -94,9 +94,9 @@ def test_what_cannot_be_measured_is_refused_in_one_line(refused, words, said):
 
 @pytest.mark.needs_jit
 def test_a_real_ladder_of_a_small_model(command):
-    done = command("ladder", "--shape", "tiny", "--levels", "bf16,int4:g32,int2:g32", "--repetitions", 1, "--limit-bytes", 600,
+    done = command("ladder", "--shape", "tiny", "--levels", "bf16,int4:g32,int5:g32", "--repetitions", 1, "--limit-bytes", 600,
                    "--json")
     assert done.code == 0
-    bf16, int4, int2 = json.loads(done.out)["rows"]
-    assert bf16["kl"] < int4["kl"] < int2["kl"] and int2["tokens_per_s"] is None
+    bf16, int4, int5 = json.loads(done.out)["rows"]
+    assert bf16["kl"] < int4["kl"] < int5["kl"] and int5["tokens_per_s"] is None
     assert int4["tokens_per_s"] > 0 and int4["bits_per_weight"] == 4.5 and int4["level_above"] == "bf16"

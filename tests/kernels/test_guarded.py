@@ -1,4 +1,4 @@
-"""No kernel reads or writes outside its arrays: a page that may not be touched lies right behind, or before, each of them.
+"""No kernel reads or writes outside its arrays: a page that may not be touched lies right behind, or before, each.
 
 An access outside ends the process with a signal, so all of it runs in a process of its own.
 """

@@ -152,7 +152,8 @@ def test_the_generic_form_gives_the_same_results(tmp_path):
     """This file once more, and the kernels, in a process without the processor's own instructions."""
     env = os.environ | {"MINQUANT_SIMD": "generic", "NUMBA_CACHE_DIR": str(tmp_path)}
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__,
-               f"{os.path.dirname(__file__)}/test_matvec.py", "-k", "not generic_form and (exact or four or lanes or tables)"]
+               f"{os.path.dirname(__file__)}/test_matvec.py",
+               "-k", "not generic_form and (exact or four or lanes or tables)"]
     done = subprocess.run(command, env=env, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
     assert " passed" in done.stdout
