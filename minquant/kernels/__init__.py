@@ -14,7 +14,10 @@ Files, in the order to read them:
     simd.py         int8, int4, int3, int2, MXFP8 and code books of 4 bits in that layer
     matvec.py       one name for all of them
     batch.py        the same weights times several vectors at once
+    caches.py       how cached keys and values lie in memory
+    append.py       a token's own key and value, rounded into the cache
     attention.py    one token against the cache
+    attention_plain.py, attention_simd.py    its loops over each cache format
     step.py         a whole token, from embedding row to logits
     _cache.py       where compiled code is kept
 
@@ -26,7 +29,9 @@ given and check nothing: ``minquant.Decoder`` checks what it hands them. Everyth
 from ._cache import kernel_cache, state as cache_state
 
 with kernel_cache():
-    from . import attention, bandwidth, batch, bits, floats, inputs, integers, matvec, packed, rows, step, targets
+    from . import (append, attention, bandwidth, batch, bits, caches, floats, inputs, integers, matvec, packed, rows,
+                   step, targets)
 
-__all__ = ["attention", "bandwidth", "batch", "bits", "cache_state", "floats", "inputs", "integers", "matvec", "packed",
+__all__ = ["append", "attention", "bandwidth", "batch", "bits", "cache_state", "caches", "floats", "inputs",
+           "integers", "matvec", "packed",
            "rows", "step", "targets"]
