@@ -32,6 +32,5 @@ with kernel_cache():
     from . import (append, attention, bandwidth, batch, bits, caches, floats, inputs, integers, matvec, packed, rows,
                    step, targets)
 
-__all__ = ["append", "attention", "bandwidth", "batch", "bits", "cache_state", "caches", "floats", "inputs",
-           "integers", "matvec", "packed",
-           "rows", "step", "targets"]
+__all__ = ["append", "attention", "bandwidth", "batch", "bits", "cache_state", "caches", "floats", "inputs", "integers",
+           "matvec", "packed", "rows", "step", "targets"]
