@@ -184,6 +184,11 @@ class Decoder:
         """What the kernels read. Not to be changed."""
         return self._weights
 
+    @property
+    def scratch(self) -> Scratch:
+        """The kernels' working space. Only to be timed with: a step overwrites it."""
+        return self._scratch
+
     def _norms(self) -> tuple[np.ndarray, ...]:
         return self._weights.attention_norm, self._weights.ffn_norm, self._weights.final_norm
 
