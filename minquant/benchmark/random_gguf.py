@@ -1,12 +1,12 @@
 """A random model of a shape as a GGUF file: what llama.cpp is timed on beside our decoder.
 
 How it works
-    The same seeded weights that our decoder packs, in blocks of one type throughout ("pure": the embedding, which is the
-    output matrix too, included; norm gains stay F32), some thousand rows at a time. So both programs read the same
+    The same seeded weights that our decoder packs, in blocks of one type throughout ("pure": the embedding, which is
+    the output matrix too, included; norm gains stay F32), some thousand rows at a time. So both programs read the same
     numbers, and as many bytes. There is no vocabulary inside, only its size, which is enough to be timed.
 
-    Architecture "llama". Its rotary embedding turns neighbours (2i, 2i + 1), ours i and i + half: the rows of q and k are
-    put in that order, as llama.cpp's ``convert_hf_to_gguf.py`` does with checkpoints of Hugging Face.
+    Architecture "llama". Its rotary embedding turns neighbours (2i, 2i + 1), ours i and i + half: the rows of q and k
+    are put in that order, as llama.cpp's ``convert_hf_to_gguf.py`` does with checkpoints of Hugging Face.
 
 What we leave out
     Tokenizers, and writing a trained model: whoever wants to talk to one needs its vocabulary.
@@ -51,8 +51,8 @@ def random_gguf(shape: str | Config, blocks: str, folder: Path | None = None,
     folder.mkdir(parents=True, exist_ok=True)
     needed, free = config.parameters * gguf.TYPES[blocks].bits_per_weight / 8, shutil.disk_usage(folder).free
     if needed > 0.95 * free:
-        raise OSError(f"{path.name} takes {needed / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free in {folder}: name another "
-                      "folder, or make room there")
+        raise OSError(f"{path.name} takes {needed / 1e9:.2f} GB, and {free / 1e9:.2f} GB are free in {folder}: name "
+                      "another folder, or make room there")
     if progress:
         progress(f"writing {path.name} ({needed / 1e9:.2f} GB)")
     gguf.file.write(path, _metadata(config, blocks), dict(_tensors(model, blocks)))
@@ -94,8 +94,8 @@ def _pieces(model, name: str, type: str) -> Iterator[np.ndarray]:
     tensor = model.weights[name]
     if name.endswith(("q_proj.weight", "k_proj.weight")):
         tensor = neighbours(tensor, model.config.head_dim)
-    for start in range(0, len(tensor), ROWS_AT_ONCE if tensor.ndim == 2 else len(tensor)):
-        yield gguf.quantize(tensor[start:start + ROWS_AT_ONCE] if tensor.ndim == 2 else tensor, type)
+    for start in range(0, len(tensor), ROWS_AT_ONCE):
+        yield gguf.quantize(tensor[start:start + ROWS_AT_ONCE], type)
 
 
 def neighbours(matrix: np.ndarray, head_dim: int) -> np.ndarray:

@@ -2,9 +2,9 @@
 
 How it is measured
     For each block format both have (``FORMATS``), each context and each number of threads, a *round* is one run of
-    llama-bench (``-p 0 -n 32 -d CONTEXT -r 1``: it reads CONTEXT tokens untimed, then times 32 single tokens) and one of
-    our decoder over the same positions, CONTEXT to CONTEXT + 31. Every other round begins with the other program. The
-    *ratio*, ours over theirs, is taken within a round, then its median: a slow minute of the machine meets both.
+    llama-bench (``-p 0 -n 32 -d CONTEXT -r 1``: it reads CONTEXT tokens untimed, then times 32 single tokens) and one
+    of our decoder over the same positions, CONTEXT to CONTEXT + 31. Every other round begins with the other program.
+    The *ratio*, ours over theirs, is taken within a round, then its median: a slow minute of the machine meets both.
 
 What is alike
     Shape, weights and bytes of the blocks (``random_gguf.py``), the embedding and output matrix in the same blocks;
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from ..decoder import Decoder
     from ..model import Config
 
-FORMATS = {"bf16": ("BF16", None), "q8_0": ("Q8_0", "int8:g32"), "q4_0": ("Q4_0", "int8:g32")}  # blocks, our activations
+FORMATS = {"bf16": ("BF16", None), "q8_0": ("Q8_0", "int8:g32"), "q4_0": ("Q4_0", "int8:g32")}  # blocks, activations
 TOKENS = 32  # timed in each run
 TIMEOUT = 600  # seconds a run of llama-bench may take
 
@@ -57,19 +57,19 @@ def versus(program: str | os.PathLike, shape: str | Config = "0.6b", weights: It
         progress: called with a line of text now and then.
 
     Returns:
-        One row per combination: ``shape``, ``weights``, ``blocks``, ``activations`` (of both), ``context``, ``threads``,
-        ``tokens``, ``repetitions``, ``build`` (of llama.cpp), and as medians with ``_p10`` and ``_p90``:
+        One row per combination: ``shape``, ``weights``, ``blocks``, ``activations`` (of both), ``context``,
+        ``threads``, ``tokens``, ``repetitions``, ``build`` (of llama.cpp), and as medians with ``_p10`` and ``_p90``:
         ``tokens_per_s``, ``their_tokens_per_s``, ``ratio``.
 
-    Raises ValueError for a format, shape or number of threads that there is not; FileNotFoundError, PermissionError where
-    the program cannot be run; RuntimeError where it fails, takes too long or answers something else.
+    Raises ValueError for a format, shape or number of threads that there is not; FileNotFoundError, PermissionError
+    where the program cannot be run; RuntimeError where it fails, takes too long or answers something else.
     """
     say = progress or (lambda line: None)
     program, weights, contexts = _checked_program(program), _checked_formats(weights), [int(c) for c in context]
     counts = _all_threads(threads)
     if not contexts or min(contexts) < 0 or repetitions < 1:
-        raise ValueError(f"context: at least one length of 0 or more tokens, and repetitions at least 1, not {contexts} and "
-                         f"{repetitions}")
+        raise ValueError(f"context: at least one length of 0 or more tokens, and repetitions at least 1, not {contexts} "
+                         f"and {repetitions}")
     rows = []
     for name in weights:
         blocks, activations = FORMATS[name]
@@ -117,8 +117,8 @@ def _our_tokens_per_s(decoder: Decoder, context: int) -> float:
 def _their_tokens_per_s(program: Path, path: Path, context: int, threads: int) -> tuple[float, str]:
     """The same of llama-bench, and what it calls its build."""
     asked = {"n_prompt": 0, "n_gen": TOKENS, "n_depth": context, "n_threads": threads}
-    words = [str(program), "-m", str(path), "-p", "0", "-n", str(TOKENS), "-d", str(context), "-t", str(threads), "-r", "1",
-             "-ngl", "0", "-o", "json"]
+    words = [str(program), "-m", str(path), "-p", "0", "-n", str(TOKENS), "-d", str(context), "-t", str(threads),
+             "-r", "1", "-ngl", "0", "-o", "json"]
     try:
         done = subprocess.run(words, capture_output=True, text=True, timeout=TIMEOUT, errors="replace")
     except subprocess.TimeoutExpired:
@@ -127,17 +127,18 @@ def _their_tokens_per_s(program: Path, path: Path, context: int, threads: int) -
     except OSError as error:
         raise PermissionError(f"{program} cannot be run ({error.strerror}): is it built for this machine?") from None
     if done.returncode:
-        raise RuntimeError(f"{program.name} failed with exit code {done.returncode}: {_last(done.stderr)}. It was run as  "
-                           f"{' '.join(words)}")
+        raise RuntimeError(f"{program.name} failed with exit code {done.returncode}: {_last(done.stderr)}. It was run "
+                           f"as  {' '.join(words)}")
     try:
         answer, = json.loads(done.stdout)
         speed, got = float(answer["avg_ts"]), {key: answer[key] for key in asked}
     except (ValueError, TypeError, KeyError):
-        raise RuntimeError(f"{program.name} did not print what llama-bench prints (a JSON list of one object with avg_ts and "
-                           f"{', '.join(asked)}), but: {_last(done.stdout)}. Is it a llama-bench, and not too old for "
-                           "-d?") from None
+        raise RuntimeError(f"{program.name} did not print what llama-bench prints (a JSON list of one object with "
+                           f"avg_ts and {', '.join(asked)}), but: {_last(done.stdout)}. Is it a llama-bench, and not "
+                           "too old for -d?") from None
     if got != asked or not 0 < speed < float("inf"):
-        raise RuntimeError(f"{program.name} was asked for {asked} and measured {got}, {speed} tok/s: these cannot be compared")
+        raise RuntimeError(f"{program.name} was asked for {asked} and measured {got}, {speed} tok/s: that cannot be "
+                           "compared")
     return speed, str(answer.get("build_commit"))
 
 
@@ -148,13 +149,11 @@ def _last(text: str) -> str:
 
 
 def _decoder(shape: str | Config, weights: str, activations: str | None, context: int, say) -> Decoder:
-    """A decoder that has decoded a token, so that nothing is left to compile."""
+    """A decoder, its kernels compiled, because it is given somebody to tell about it."""
     from ..decoder import Decoder
     from ..model import random_model
 
-    decoder = Decoder(random_model(shape), weights, context=context, activations=activations, progress=say)
-    decoder.step(0)
-    return decoder
+    return Decoder(random_model(shape), weights, context=context, activations=activations, progress=say)
 
 
 def _checked_program(program: str | os.PathLike) -> Path:
@@ -171,6 +170,6 @@ def _checked_formats(weights: Iterable[str]) -> list[str]:
     weights = [weights] if isinstance(weights, str) else list(weights)
     missing = [name for name in weights if name not in FORMATS]
     if missing or not weights or len(set(weights)) < len(weights):
-        raise ValueError(f"beside llama.cpp, weights are some of {', '.join(FORMATS)}, each once, because it has the same "
-                         f"blocks, not {', '.join(missing or weights) or 'none'}")
+        raise ValueError(f"beside llama.cpp, weights are some of {', '.join(FORMATS)}, each once, because it has the "
+                         f"same blocks, not {', '.join(missing or weights) or 'none'}")
     return weights
