@@ -68,8 +68,8 @@ def versus(program: str | os.PathLike, shape: str | Config = "0.6b", weights: It
     program, weights, contexts = _checked_program(program), _checked_formats(weights), [int(c) for c in context]
     counts = _all_threads(threads)
     if not contexts or min(contexts) < 0 or repetitions < 1:
-        raise ValueError(f"context: at least one length of 0 or more tokens, and repetitions at least 1, not {contexts} "
-                         f"and {repetitions}")
+        raise ValueError(f"context: at least one length of 0 or more tokens, and repetitions at least 1, not "
+                         f"{contexts} and {repetitions}")
     rows = []
     for name in weights:
         blocks, activations = FORMATS[name]

@@ -38,7 +38,7 @@ _MOST_AXES, _LONGEST_NAME, _LONGEST_KEY = 4, 63, 65535
 _TYPE_OF = {type.number: type for type in TYPES.values()}
 
 Tensor = tuple[np.ndarray, str, tuple[int, ...]]  # bytes uint8, name of the type, shape of the matrix
-Later = tuple[Callable[[], Iterable[np.ndarray]], str, tuple[int, ...]]  # the same, its bytes made when their turn comes
+Later = tuple[Callable[[], Iterable[np.ndarray]], str, tuple[int, ...]]  # the same, bytes made in their turn
 
 
 def write(path: str | os.PathLike, metadata: Mapping[str, Any], tensors: Mapping[str, Tensor | Later]) -> None:
