@@ -129,6 +129,6 @@ def _versus_text(rows: list[dict]) -> str:
               f"{row['ratio_p10']:.2f} to {row['ratio_p90']:.2f}"]
              for row in rows]
     title = (f"Beside llama.cpp (build {rows[0]['build']}): {rows[0]['tokens']} tokens each from the given context on, "
-             f"in alternation, {rows[0]['repetitions']} rounds.\nThe same random weights in the same blocks; 16-bit caches; "
-             "both round activations to 8 bits where weights are integers.")
+             f"in alternation, {rows[0]['repetitions']} rounds.\nThe same random weights in the same blocks; 16-bit "
+             "caches; both round activations to 8 bits where weights are integers.")
     return f"{title}\n\n{aligned(VERSUS_HEADERS, cells)}"

@@ -56,8 +56,8 @@ class Decoder:
             threads: None for all that Numba has.
             activations: None to keep them in float; "int8:g32" to round the input of every matrix to 8 bits, which
                 lets integer weights be multiplied as whole numbers. Faster, and a little less accurate.
-            progress: called with a line of text now and then while packing and while kernels are compiled, which is done
-                here then; without it they are compiled by the first token.
+            progress: called with a line of text now and then while packing, and while kernels are compiled, which then
+                happens here; without it the first token compiles them.
 
         Raises ValueError for a format without a kernel, more threads than there are, a weight that is not finite;
         TypeError for a model that is no Transformer.
