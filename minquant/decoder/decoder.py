@@ -24,7 +24,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from ..kernels import packed
+from ..kernels import compile_progress, packed
 from ..kernels.inputs import make_input
 from ..kernels.step import Cache, Scratch, Weights, decode_step
 from ..model import Transformer
@@ -56,7 +56,8 @@ class Decoder:
             threads: None for all that Numba has.
             activations: None to keep them in float; "int8:g32" to round the input of every matrix to 8 bits, which
                 lets integer weights be multiplied as whole numbers. Faster, and a little less accurate.
-            progress: called with a line of text now and then while packing.
+            progress: called with a line of text now and then while packing, and while kernels are compiled, which then
+                happens here; without it the first token compiles them.
 
         Raises ValueError for a format without a kernel, more threads than there are, a weight that is not finite;
         TypeError for a model that is no Transformer.
@@ -74,6 +75,10 @@ class Decoder:
         self._allocate()
         self.threads = threads
         self.position = 0
+        if progress:
+            with compile_progress(progress, f" for {weights}"):
+                self.step(0)
+            self.reset()
 
     def _allocate(self) -> None:
         c = self.config
@@ -183,6 +188,11 @@ class Decoder:
     def packed_weights(self) -> Weights:
         """What the kernels read. Not to be changed."""
         return self._weights
+
+    @property
+    def scratch(self) -> Scratch:
+        """The kernels' working space. Only to be timed with: a step overwrites it."""
+        return self._scratch
 
     def _norms(self) -> tuple[np.ndarray, ...]:
         return self._weights.attention_norm, self._weights.ffn_norm, self._weights.final_norm

@@ -16,7 +16,9 @@ Files, in the order to read them:
     batch.py        the same weights times several vectors at once
     attention.py    one token against the cache
     step.py         a whole token, from embedding row to logits
+    matrices.py     the same token without all that lies between its matrices, for timing
     _cache.py       where compiled code is kept
+    compiling.py    a line of progress while it is being made
 
 Loops that Numba compiles; nothing here knows a model, a scheme or a file. Kernels write into arrays they are
 given and check nothing: ``minquant.Decoder`` checks what it hands them. Everything also runs, slowly, with
@@ -24,9 +26,11 @@ given and check nothing: ``minquant.Decoder`` checks what it hands them. Everyth
 """
 
 from ._cache import kernel_cache, state as cache_state
+from .compiling import compile_progress
 
 with kernel_cache():
-    from . import attention, bandwidth, batch, bits, floats, inputs, integers, matvec, packed, rows, step, targets
+    from . import (attention, bandwidth, batch, bits, floats, inputs, integers, matrices, matvec, packed, rows, step,
+                   targets)
 
-__all__ = ["attention", "bandwidth", "batch", "bits", "cache_state", "floats", "inputs", "integers", "matvec", "packed",
-           "rows", "step", "targets"]
+__all__ = ["attention", "bandwidth", "batch", "bits", "cache_state", "compile_progress", "floats", "inputs", "integers",
+           "matrices", "matvec", "packed", "rows", "step", "targets"]
