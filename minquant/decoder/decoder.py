@@ -26,6 +26,7 @@ import numpy as np
 
 from ..kernels import packed
 from ..kernels.inputs import make_input
+from ..kernels.prefill import prefill
 from ..kernels.step import Cache, Scratch, Weights, decode_step
 from ..model import Transformer
 from ..model.transformer import check_tokens
@@ -108,14 +109,42 @@ class Decoder:
         if self.position >= self.context:
             raise ValueError(f"the cache is full: it holds {self.context} tokens. Make room with "
                              f"Decoder(..., context={2 * self.context}), or start over with reset()")
-        if out is None:
-            out = np.empty(self.config.vocab_size, np.float32)
-        elif out.shape != (self.config.vocab_size,) or out.dtype != np.float32 or not out.flags.c_contiguous:
-            raise ValueError(f"out must be a contiguous float32 array of shape ({self.config.vocab_size},), "
-                             f"not {out.dtype} of shape {out.shape}")
+        out = self._logits(out)
         with thread_count(self.threads):
             decode_step(out, token, self.position, self._weights, self._cache, self._scratch, self.config.norm_eps)
         self.position += 1
+        return out
+
+    def _logits(self, out: np.ndarray | None) -> np.ndarray:
+        """Where logits go: ``out``, if it is fit for them."""
+        if out is None:
+            return np.empty(self.config.vocab_size, np.float32)
+        if out.shape != (self.config.vocab_size,) or out.dtype != np.float32 or not out.flags.c_contiguous:
+            raise ValueError(f"out must be a contiguous float32 array of shape ({self.config.vocab_size},), "
+                             f"not {out.dtype} of shape {out.shape}")
+        return out
+
+    def prefill(self, tokens: Any, out: np.ndarray | None = None) -> np.ndarray:
+        """Read many tokens at once; the scores after the last: logits (vocab_size,) float32.
+
+        Much faster than a step per token: every weight is read once for all of them, a matrix product. The prompt
+        attends to its own keys and values in float, as that of ``model.generate`` does; the cache gets them in its format.
+        Only an empty cache is filled so: tokens that follow others are read one by one.
+
+        Raises as ``step`` does, before anything is read; an interrupted prompt leaves ``position`` as it was.
+        """
+        tokens = check_tokens(tokens, self.config.vocab_size)
+        if self.position + len(tokens) > self.context:
+            raise ValueError(f"{len(tokens)} tokens do not fit a cache of {self.context} that holds {self.position}. "
+                             f"Make room with Decoder(..., context={self.position + len(tokens)})")
+        if self.position:
+            for token in tokens:
+                out = self.step(token, out)
+            return out
+        out = self._logits(out)
+        with thread_count(self.threads):
+            prefill(out, tokens, self._weights, self._cache, self._scratch, self.config)
+        self.position = len(tokens)
         return out
 
     def generate(self, tokens: Any, n: int) -> np.ndarray:
@@ -131,8 +160,7 @@ class Decoder:
         if n == 0:
             return np.zeros(0, np.int64)
         logits = np.empty(self.config.vocab_size, np.float32)
-        for token in tokens:
-            self.step(token, out=logits)
+        self.prefill(tokens, out=logits)
         new = np.empty(n, np.int64)
         for i in range(n):
             new[i] = np.argmax(logits)

@@ -16,6 +16,8 @@ Files, in the order to read them:
     batch.py        the same weights times several vectors at once
     attention.py    one token against the cache
     step.py         a whole token, from embedding row to logits
+    tiles.py        packed weights times many vectors: a matrix product (simd_tiles.py: its innermost block)
+    prefill.py      a whole prompt, matrix times matrix
     _cache.py       where compiled code is kept
 
 Loops that Numba compiles; nothing here knows a model, a scheme or a file. Kernels write into arrays they are
@@ -26,7 +28,8 @@ given and check nothing: ``minquant.Decoder`` checks what it hands them. Everyth
 from ._cache import kernel_cache, state as cache_state
 
 with kernel_cache():
-    from . import attention, bandwidth, batch, bits, floats, inputs, integers, matvec, packed, rows, step, targets
+    from . import attention, bandwidth, batch, bits, floats, inputs, integers, matvec, packed, prefill, rows, step, \
+        targets, tiles
 
 __all__ = ["attention", "bandwidth", "batch", "bits", "cache_state", "floats", "inputs", "integers", "matvec", "packed",
-           "rows", "step", "targets"]
+           "prefill", "rows", "step", "targets", "tiles"]
