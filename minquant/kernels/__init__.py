@@ -18,6 +18,7 @@ Files, in the order to read them:
     step.py         a whole token, from embedding row to logits
     tiles.py        packed weights times many vectors: a matrix product (simd_tiles.py: its innermost block)
     prefill.py      a whole prompt, matrix times matrix
+    sampling.py     from logits to the next token, and the loop that writes
     _cache.py       where compiled code is kept
 
 Loops that Numba compiles; nothing here knows a model, a scheme or a file. Kernels write into arrays they are
@@ -28,8 +29,8 @@ given and check nothing: ``minquant.Decoder`` checks what it hands them. Everyth
 from ._cache import kernel_cache, state as cache_state
 
 with kernel_cache():
-    from . import attention, bandwidth, batch, bits, floats, inputs, integers, matvec, packed, prefill, rows, step, \
-        targets, tiles
+    from . import attention, bandwidth, batch, bits, floats, inputs, integers, matvec, packed, prefill, rows, sampling, \
+        step, targets, tiles
 
 __all__ = ["attention", "bandwidth", "batch", "bits", "cache_state", "floats", "inputs", "integers", "matvec", "packed",
-           "prefill", "rows", "step", "targets", "tiles"]
+           "prefill", "rows", "sampling", "step", "targets", "tiles"]
