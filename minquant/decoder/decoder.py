@@ -28,7 +28,6 @@ import numpy as np
 from ..kernels import packed
 from ..kernels.inputs import make_input
 from ..kernels.prefill import prefill
-from ..kernels.sampling import BLOCK, write
 from ..kernels.step import Cache, Scratch, Weights, decode_step
 from ..model import Transformer
 from ..model.transformer import check_tokens
@@ -113,9 +112,13 @@ class Decoder:
                              f"Decoder(..., context={2 * self.context}), or start over with reset()")
         out = self._logits(out)
         with thread_count(self.threads):
-            decode_step(out, token, self.position, self._weights, self._cache, self._scratch, self.config.norm_eps)
+            decode_step(out, token, self.position, *self._step_arguments())
         self.position += 1
         return out
+
+    def _step_arguments(self) -> tuple:
+        """What ``decode_step`` takes behind token and position."""
+        return self._weights, self._cache, self._scratch, self.config.norm_eps
 
     def _logits(self, out: np.ndarray | None) -> np.ndarray:
         """Where logits go: ``out``, if it is fit for them."""
@@ -151,49 +154,9 @@ class Decoder:
 
     def generate(self, tokens: Any, n: int, temperature: float = 0.0, top_p: float = 1.0, top_k: int | None = None,
                  seed: int = 0, stop: int | None = None) -> np.ndarray:
-        """The n tokens that follow a prompt, each fed back: int64 (n,). Starts from an empty cache.
-
-        Args:
-            tokens, n: the prompt, and how many to write.
-            temperature: 0 for the likeliest token, 1 for the model's own probabilities.
-            top_p: share of the probability to draw from, above 0 and at most 1.
-            top_k: draw from so many of the likeliest tokens; None for all.
-            seed: the same seed draws the same random numbers.
-            stop: end with this token, should it be written; the result is shorter then.
-
-        Raises ValueError for an empty prompt, a token outside the vocabulary, more tokens than the cache holds, a
-        negative temperature, a top_p or top_k out of range.
-        """
-        tokens, n = check_tokens(tokens, self.config.vocab_size), _count("n", n, least=0)
-        vocabulary, logits = self.config.vocab_size, self._logits(None)
-        stop = -1 if stop is None else _check_token(stop, vocabulary)
-        top_k, seed = vocabulary if top_k is None else _count("top_k", top_k), _count("seed", seed, least=0)
-        if not (0 <= temperature < np.inf and 0 < top_p <= 1):
-            raise ValueError(f"temperature must be a number from 0 up, not {temperature}, and top_p must be above 0 and at "
-                             f"most 1, not {top_p}")
-        if len(tokens) + n - 1 > self.context:
-            raise ValueError(f"{len(tokens)} prompt tokens and {n} new ones do not fit a cache of {self.context} "
-                             f"tokens. Make room with Decoder(..., context={len(tokens) + n})")
-        self.reset()
-        new = np.empty(n, np.int64)
-        if n == 0:
-            return new
-        self.prefill(tokens, out=logits)
-        state, room = np.array([seed % 2**64], np.uint64), np.empty(vocabulary if temperature else 0)
-        sampler = (float(temperature), top_k, float(top_p), state, room, np.empty(room.size, np.int64))
-        for first in range(0, n, BLOCK):
-            written = self._write(new[first:first + BLOCK], first + BLOCK < n, stop, logits, sampler)
-            if written < BLOCK:
-                return new[:first + written]
-        return new
-
-    def _write(self, out: np.ndarray, read_last: bool, stop: int, logits: np.ndarray, sampler: tuple) -> int:
-        """Write some tokens; returns how many."""
-        with thread_count(self.threads):
-            written = write(out, read_last, stop, logits, self.position, self._weights, self._cache, self._scratch,
-                            self.config.norm_eps, *sampler)
-        self.position += written - (written < len(out) or not read_last or out[-1] == stop)
-        return written
+        """The n tokens that follow a prompt, from an empty cache: see ``minquant.decoder.generating.generate``."""
+        from .generating import generate
+        return generate(self, tokens, n, temperature, top_p, top_k, seed, stop)
 
     def reset(self) -> None:
         """Forget everything read so far."""
