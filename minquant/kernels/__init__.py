@@ -17,6 +17,9 @@ Files, in the order to read them:
     attention.py    one token against the cache
     step.py         a whole token, from embedding row to logits
     matrices.py     the same token without all that lies between its matrices, for timing
+    tiles.py        packed weights times many vectors: a matrix product (simd_tiles.py: its innermost block)
+    prefill.py      a whole prompt, matrix times matrix
+    sampling.py     from logits to the next token, and the loop that writes
     _cache.py       where compiled code is kept
     compiling.py    a line of progress while it is being made
 
@@ -29,8 +32,8 @@ from ._cache import kernel_cache, state as cache_state
 from .compiling import compile_progress
 
 with kernel_cache():
-    from . import (attention, bandwidth, batch, bits, floats, inputs, integers, matrices, matvec, packed, rows, step,
-                   targets)
+    from . import (attention, bandwidth, batch, bits, floats, inputs, integers, matrices, matvec, packed, prefill, rows,
+                   sampling, step, targets, tiles)
 
 __all__ = ["attention", "bandwidth", "batch", "bits", "cache_state", "compile_progress", "floats", "inputs", "integers",
-           "matrices", "matvec", "packed", "rows", "step", "targets"]
+           "matrices", "matvec", "packed", "prefill", "rows", "sampling", "step", "targets", "tiles"]
