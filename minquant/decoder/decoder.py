@@ -138,7 +138,7 @@ class Decoder:
         """Read many tokens at once; the scores after the last: logits (vocab_size,) float32.
 
         Much faster than a step per token: every weight is read once for all of them, a matrix product. The prompt
-        attends to its own keys and values in float, as that of ``model.generate`` does; the cache gets them in its format.
+        attends to its own keys and values in float, as in ``model.generate``; the cache gets them in its format.
         Only an empty cache is filled so: tokens that follow others are read one by one.
 
         Raises as ``step`` does, before anything is read; an interrupted prompt leaves ``position`` as it was.

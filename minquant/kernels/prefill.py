@@ -1,7 +1,7 @@
 """A whole prompt through the model, matrix times matrix.
 
-The same formulas as ``step.py``, for many tokens at once. What is different is the order of work: layer by layer, and
-within a layer a *chunk* of tokens after the other, so that every weight is read once per chunk instead of once per token.
+The same formulas as ``step.py``, for many tokens at once. What is different is the order of work: layer by layer,
+and within a layer one *chunk* of tokens after the other, so that every weight is read once per chunk, not per token.
 
     hidden (T, hidden)         of the whole prompt, carried from layer to layer
     keys, values               of the whole prompt and of *one* layer, in float32: the prompt attends to them unrounded
@@ -11,7 +11,8 @@ within a layer a *chunk* of tokens after the other, so that every weight is read
 With 8-bit activations the inputs of every matrix are rounded exactly as in a step, and multiplied as the floats they
 stand for. The last token alone is multiplied by the output matrix.
 
-Causal attention: QUERIES tokens at a time see all keys up to the last of them; what lies after a token gets weight zero.
+Causal attention: QUERIES tokens at a time see all keys up to the last of them; what comes after a token gets weight
+zero.
 Scores and the weighted sum of values are products of two matrices again (``tiles.tile_product``), for which the values
 are kept transposed.
 

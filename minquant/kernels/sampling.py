@@ -3,8 +3,8 @@
     temperature 0     the likeliest token; of several, the one with the lowest number
     temperature t     p = softmax(logits / t), in float64
     top_k             keep the k likeliest
-    top_p             of these, keep the smallest set that has at least this share of their probability: nucleus sampling,
-                      Holtzman et al. 2020 (arXiv 1904.09751), section 3.1
+    top_p             of these, keep the smallest set that has at least this share of their probability: nucleus
+                      sampling, Holtzman et al. 2020 (arXiv 1904.09751), section 3.1
     draw              one of what is left, in proportion to p
 
 The meaning is that of ``minquant.model.generation``: the same share drawn gives the same token.
@@ -146,11 +146,12 @@ def _walk_back(p, heap, count, left):
 
 
 @jit
-def write(out, read_last, stop, logits, position, weights, cache, scratch, eps, temperature, top_k, top_p, state, p, heap):
+def write(out, read_last, stop, logits, position, weights, cache, scratch, eps, temperature, top_k, top_p, state, p,
+          heap):
     """Write tokens to out (n,) int64, the first drawn from logits, each then read at ``position`` and up.
 
-    The last of out is read only if ``read_last``. Returns how many were written: fewer than n where ``stop`` (a token, or
-    -1) was, which is the last one then and is not read. logits are those after the last token read.
+    The last of out is read only if ``read_last``. Returns how many were written: fewer than n where ``stop`` (a token,
+    or -1) was, which is the last one then and is not read. logits are those after the last token read.
     """
     for i in range(out.size):
         out[i] = sample(logits, temperature, top_k, top_p, draw(state), p, heap)

@@ -1,7 +1,7 @@
 """The block of ``tiles.py`` in the vector layer: twelve dot products that live in registers.
 
-The compiler does not vectorise the plain loops of twelve sums; written out it has no choice. ``vectors.py`` explains the
-words.
+The compiler does not vectorise a plain loop with twelve sums; written out it has no choice. ``vectors.py`` explains
+the words.
 """
 
 from __future__ import annotations

@@ -1,22 +1,22 @@
 """Packed weights times many vectors at once: where reading is no longer the limit.
 
-``out[t] = W @ x[t]`` for T tokens t. A weight is read, and decoded, once for all of them, so that from a few dozen tokens
-on the time goes into arithmetic, and a kernel is measured by the additions and multiplications it does per second.
+``out[t] = W @ x[t]`` for T tokens t. A weight is read, and decoded, once for all of them, so that from a few dozen
+tokens on the time goes into arithmetic, and a kernel is measured by the multiplications and additions per second.
 
-    decode EIGHT rows of W to float32     a *tile*, a few kilobytes of working space per thread: never more of W than that
+    decode EIGHT rows of W to float32     a *tile* per thread: never more of W than that is in float
     for DEPTH columns of the tile         these eight pieces of rows stay in the innermost cache
         for three tokens                  their pieces are read once for the eight rows
             for four rows                 twelve dot products side by side: a *block*
 
 Why twelve: a core that starts two multiply-adds per cycle, each of which takes four, needs eight running at once, and
-loads two vectors a cycle. Twelve dot products use seven loaded vectors for twelve multiply-adds, so the arithmetic units
-never wait; twelve sums and the numbers they need just fill the sixteen vector registers of AVX2. (Blocks in registers,
-panels in caches: Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication", section 4.)
+loads two vectors a cycle. Twelve dot products use seven loaded vectors for twelve multiply-adds, so loads do not hold
+up arithmetic; twelve sums and the numbers they need just fill the sixteen vector registers of AVX2. (Blocks in
+registers, panels in caches: Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication", section 4.)
 
 Both operands lie row by row, so a block needs no packing. Rows are a cache line longer than a power of two (``stride``):
 at a distance of 4 kB all seven would fight for the same place in the cache.
 
-What we leave out: 512-bit vectors and products of whole numbers, which would double what a core with such units does.
+What we leave out: vectors of 512 bits, and products of whole numbers where the activations are whole numbers too.
 """
 
 from __future__ import annotations
@@ -94,8 +94,8 @@ def tile_product(sums, s_stride, a, a_first, a_stride, rows, b, b_first, b_strid
 def matmul(out, rows, m, layer, x, columns, tokens, tile, sums):
     """``out[t * rows + r] = m[layer, r] . x_t`` for all rows of a packed matrix and so many tokens.
 
-    out flat float32; x_t = x[t * stride(columns) :][:columns], flat float32, filled up with zeros to a multiple of 8, with
-    room for a multiple of 3 tokens. Working space, no NaN in it: tile (threads, 8 * stride(columns)) float32, sums
+    out flat float32; x_t = x[t * stride(columns) :][:columns], flat float32, filled up with zeros to a multiple of 8,
+    with room for a multiple of 3 tokens. Working space, no NaN in it: tile (threads, 8 * stride(columns)) float32, sums
     (threads, 8 * tokens, a multiple of 3) float32. A row is summed in one order, whoever computes it and with how many
     other tokens: neither the number of threads nor that of tokens changes a result.
     """
