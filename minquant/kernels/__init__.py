@@ -8,10 +8,11 @@ Files, in the order to read them:
     inputs.py       what they are multiplied by: float or 8-bit activations
     rows.py         scales and rows back to float32: every format in its plainest form
     floats.py       bfloat16 and fp8 weights times a vector, as a ladder from NumPy to all cores
-    integers.py     int8 and int4 in plain loops
+    integers.py     whole numbers of any width in plain loops
     targets.py      which vector instructions this processor has
     vectors.py      a small vector layer over them
-    simd.py         int8, int4, int3, int2, MXFP8 and code books of 4 bits in that layer
+    simd.py         int8 and MXFP8 in that layer, a row at a time
+    eight_rows.py   int4, int3, int2 and code books of 4 bits in it, eight rows at a time (with eight_products.py)
     matvec.py       one name for all of them
     batch.py        the same weights times several vectors at once
     attention.py    one token against the cache
