@@ -28,7 +28,7 @@ def product(m, x, rows, threads=2):
 def test_product_of_every_kind(kind):
     m = random_packed(kind, 1, 9, 256)
     x = np.random.default_rng(1).standard_normal((2, 256)).astype(np.float32)
-    expected = x.astype(np.float64) @ naive.packed_matrix(m, 0, 256).T
+    expected = x.astype(np.float64) @ naive.packed_matrix(m, 0, 9, 256).T
     np.testing.assert_allclose(product(m, x, 9), expected, rtol=0, atol=1e-6 * np.abs(expected).max())
 
 
