@@ -33,8 +33,8 @@ def generate(decoder: Decoder, tokens: Any, n: int, temperature: float = 0.0, to
         The new tokens, int64 (n,).
 
     Raises:
-        ValueError: an empty prompt, a token outside the vocabulary, more tokens than the cache holds, a negative n, seed
-            or temperature, a top_p or top_k out of range.
+        ValueError: an empty prompt, a token outside the vocabulary, more tokens than the cache holds, a negative n,
+            seed or temperature, a top_p or top_k out of range.
         TypeError: a count that is no whole number.
     """
     vocabulary, context = decoder.config.vocab_size, decoder.context

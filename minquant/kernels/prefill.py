@@ -202,7 +202,7 @@ def attend_block(p, thread, head, start, first, count, heads, size):
 
 @parallel_jit
 def attend(p, start, count, heads, size):
-    """p.x = attention of a chunk over everything up to it. Heads and blocks of queries are shared out to the threads."""
+    """p.x = attention of a chunk over everything up to it. Threads share heads and blocks of queries."""
     threads, blocks = p.tile.shape[0], (count + QUERIES - 1) // QUERIES
     columns = heads * size
     distance = stride(columns)
@@ -217,7 +217,7 @@ def attend(p, start, count, heads, size):
 
 @jit
 def prefill_layer(weights, cache, p, layer, chunk, heads, size, ffn, eps):
-    """One layer for the whole prompt: p.hidden (T, hidden) in place; keys and values go to the cache from position 0."""
+    """One layer for the whole prompt: p.hidden (T, hidden) in place; keys and values go to the cache."""
     w, kv_heads = weights, p.keys.shape[0]
     total, width = p.hidden.shape
     rows = (heads + 2 * kv_heads) * size

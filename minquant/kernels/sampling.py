@@ -102,7 +102,7 @@ def _pop(heap, size, p):
 def sample(logits, temperature, top_k, top_p, share, p, heap):
     """Token drawn from logits (vocabulary,) float32 by ``share``, a random number in [0, 1).
 
-    top_k: 1 or more; the vocabulary, or more, for no limit. Working space: p float64 and heap int64, (vocabulary,) each.
+    top_k: 1 or more; the vocabulary, or more, for no limit. Working space, (vocabulary,) each: p float64, heap int64.
     """
     if temperature == 0:
         return likeliest(logits)

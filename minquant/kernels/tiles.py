@@ -13,7 +13,7 @@ loads two vectors a cycle. Twelve dot products use seven loaded vectors for twel
 up arithmetic; twelve sums and the numbers they need just fill the sixteen vector registers of AVX2. (Blocks in
 registers, panels in caches: Goto & van de Geijn 2008, "Anatomy of high-performance matrix multiplication", section 4.)
 
-Both operands lie row by row, so a block needs no packing. Rows are a cache line longer than a power of two (``stride``):
+Both operands lie row by row, so a block needs no packing. Rows are a cache line longer than they need be (``stride``):
 at a distance of 4 kB all seven would fight for the same place in the cache.
 
 What we leave out: vectors of 512 bits, and products of whole numbers where the activations are whole numbers too.

@@ -12,7 +12,8 @@ from minquant.model import Config, generation, random_model
 
 pytestmark = pytest.mark.filterwarnings("ignore:overflow encountered")  # of uint64, meant so; only Python's NumPy warns
 MINI = Config(vocab_size=37, hidden=64, layers=1, heads=2, kv_heads=1, head_dim=16, ffn=64, context=64)
-CASES = [(0.7, None, 1.0), (1.0, None, 0.9), (1.0, 5, 1.0), (1.3, 8, 0.6), (1.0, 1, 1.0), (0.5, 400, 0.3), (1.0, None, 1e-9)]
+CASES = [(0.7, None, 1.0), (1.0, None, 0.9), (1.0, 5, 1.0), (1.3, 8, 0.6), (1.0, 1, 1.0), (0.5, 400, 0.3),
+         (1.0, None, 1e-9)]
 
 
 def logits(seed=0, size=40):
