@@ -22,7 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from .. import _paths
-from ..model import SHAPES, Config, random_model
+from ..model import Config, random_model
 from ..model.config import EMBEDDING, FINAL_NORM, HEAD, block_shapes
 from ..packing import gguf
 

@@ -28,7 +28,7 @@ def parser() -> Parser:
                    help=f"packed formats of the weights (default: {','.join(WEIGHTS)}; with --versus "
                         f"{','.join(SHARED)})")
     p.add_argument("--kv", type=names, metavar="A,B", default=["bf16"], help="formats of the cached keys and values")
-    p.add_argument("--activations", choices=("float", "int8:g32"), 
+    p.add_argument("--activations", choices=("float", "int8:g32"),
                    help="int8:g32: multiply integer weights by 8-bit activations, as whole numbers (default: float; "
                         "with --versus int8:g32, which is what llama.cpp does)")
     p.add_argument("--context", type=wholes(1), metavar="N,M", default=[128], help="tokens in the cache")
