@@ -424,30 +424,31 @@ def packed_weight(packed, layer: int, row: int, column: int) -> float:
         return int(packed.codes[layer, row, column]) * float(packed.scale[layer, row])
     if kind == "E5M2":
         return float_value(int(packed.codes[layer, row, column]) & 255, 5, 2, "ieee") * float(packed.scale[layer, row])
-    columns = packed.codes.shape[2] * 8 // {"Int4Groups": 4, "Int4Zeros": 4, "Book4": 4, "Int3Groups": 3,
-                                            "Int2Groups": 2}.get(kind, 8)
-    group = column * packed.scale.shape[2] // columns
-    scale = packed_scale(packed.scale[layer, row, group])
-    row_bytes = [int(b) & 255 for b in packed.codes[layer, row]]
-    if kind == "Int8Groups":
-        return (row_bytes[column] ^ 128) * scale - 128 * scale
-    if kind == "E4M3Groups":
-        return float_value(row_bytes[column], 4, 3, "nan") * scale
-    if kind == "Int2Groups":
-        return (low_bits(row_bytes, column, columns, 2) - 2) * scale
+    groups = packed.scale.shape[2]
+    if kind in ("Int8Groups", "E4M3Groups"):
+        code = int(packed.codes[layer, row, column]) & 255
+        scale = packed_scale(packed.scale[layer, row, column * groups // packed.codes.shape[2]])
+        return float_value(code, 4, 3, "nan") * scale if kind == "E4M3Groups" else ((code ^ 128) - 128) * scale
+    bits = {"Int3Groups": 3, "Int2Groups": 2}.get(kind, 4)
+    words = [int(word) for word in packed.codes[layer, row // 8, :, row % 8]]
+    group = column * groups // (len(words) * 32 // bits)
+    scale = packed_scale(packed.scale[layer, row // 8, group, row % 8])
     if kind == "Int3Groups":
-        low, high = row_bytes[:columns // 4], row_bytes[columns // 4:]
-        return (low_bits(low, column, columns, 2) + 4 * low_bits(high, column, columns, 1) - 4) * scale
-    code = low_bits(row_bytes, column, columns, 4)
+        three = words[column // 32 * 3:][:3]
+        code = word_field(three[:2], column % 32, 2) + 4 * word_field(three[2:], column % 32, 1)
+        return (code - 4) * scale
+    code = word_field(words, column, bits)
     if kind == "Book4":
         return float(packed.table[code]) * scale
-    return (code - (int(packed.zero[layer, row, group]) if kind == "Int4Zeros" else 8)) * scale
+    offset = {"Int2Groups": 2, "Int4Groups": 8}
+    return (code - (offset[kind] if kind in offset else int(packed.zero[layer, row // 8, group, row % 8]))) * scale
 
 
-def low_bits(row_bytes, column: int, columns: int, bits: int) -> int:
-    """The code of a column where several that lie a fixed distance apart share a byte, the first in the lowest bits."""
-    part, place = divmod(column, columns * bits // 8)
-    return row_bytes[place] // 2 ** (bits * part) % 2**bits
+def word_field(words, column: int, bits: int) -> int:
+    """The code of a column: four neighbours in the lowest bits of the four bytes of a word, the next four above them."""
+    word, place = divmod(column, 32 // bits)
+    field, byte = divmod(place, 4)
+    return words[word] // 2 ** (8 * byte + bits * field) % 2**bits
 
 
 def packed_scale(stored) -> float:
@@ -458,10 +459,65 @@ def packed_scale(stored) -> float:
     return 2.0 ** (int(stored) - 127) if kind == "uint8" else float(stored)
 
 
-def packed_matrix(packed, layer: int, columns: int):
+def packed_matrix(packed, layer: int, rows: int, columns: int):
     """All weights of one layer of a packed matrix: float64 (rows, columns)."""
-    return np.array([[packed_weight(packed, layer, row, column) for column in range(columns)]
-                     for row in range(packed.codes.shape[1])])
+    return np.array([[packed_weight(packed, layer, row, column) for column in range(columns)] for row in range(rows)])
+
+
+def cached(cache, layer: int, part: str, length: int, size: int):
+    """Keys or values of a layer, found by the layout that minquant/kernels/caches.py describes: (KV heads, length, size)."""
+    heads = cache.keys.shape[1]
+    return np.array([[[cached_number(cache, layer, head, part, length, token, d, size) for d in range(size)]
+                      for token in range(length)] for head in range(heads)])
+
+
+def cached_number(cache, layer: int, head: int, part: str, length: int, token: int, d: int, size: int) -> float:
+    """One number of a cache that holds ``length`` tokens."""
+    kind, codes = type(cache).__name__, getattr(cache, part)
+    if kind == "BFloat16Cache":
+        return bf16_value(codes[layer, head, token, d])
+    if kind == "KiviCache":
+        if token >= max(length - 128, 0) // 32 * 32:
+            return bf16_value(getattr(cache, f"new_{part}")[layer, head, token % cache.new_keys.shape[2], d])
+        scale, low = ((cache.key_scale, cache.key_min) if part == "keys" else (cache.value_scale, cache.value_min))
+        if part == "keys":
+            where, place, eight = (layer, head, token // 32, d), token % 32, codes[layer, head, token // 32, d]
+        else:
+            where, place = (layer, head, token, d // 32), d % 32
+            eight = codes[layer, head, token, d // 32 * 8:][:8]
+        code = int(eight[place % 8]) // 4 ** (place // 8) % 4
+        return packed_scale(low[where]) + packed_scale(scale[where]) * code
+    scales = cache.key_scale if part == "keys" else cache.value_scale
+    length_of_row = codes.shape[3] * (2 if kind == "Int4Cache" else 1)
+    n = length_of_row // scales.shape[3]
+    scale = packed_scale(scales[layer, head, token, d // n])
+    if kind == "Int4Cache":
+        byte = int(codes[layer, head, token, d // n * (n // 2) + d % (n // 2)])
+        nibble = byte // 16 if d % n >= n // 2 else byte % 16
+        return (nibble - 16 * (nibble > 7)) * scale
+    code = int(codes[layer, head, token, d])
+    return (float_value(code & 255, 4, 3, "nan") if kind == "E4M3Cache" else code) * scale
+
+
+def bf16_value(bits) -> float:
+    """The upper half of a float32."""
+    return struct.unpack("<f", struct.pack("<I", int(bits) << 16))[0]
+
+
+def kivi(x, along: int):
+    """KIVI in two bits of (tokens, channels): groups of 32 along ``along`` (0: of channels, 1: of tokens), and what is not yet
+    in a group in bfloat16; scales and minima rounded to float16."""
+    x = (((x.view(np.uint32) + 0x7FFF + (x.view(np.uint32) >> 16 & 1)) >> 16) << 16).astype(np.uint32).view(np.float32)
+    out, old = x.astype(np.float64), max(len(x) - 128, 0) // 32 * 32
+    groups = x[:old].T.reshape(-1, 32) if along else x[:old].reshape(-1, 32)
+    rows = []
+    for group in groups:
+        low = np.float32(np.float16(group.min()))
+        scale = np.float32(np.float16(np.float32(group.max() - low) / np.float32(3)))
+        rows.append(float(low) + float(scale) * np.clip(np.rint((group - low) / scale), 0, 3))
+    rows = np.array(rows)
+    out[:old] = rows.reshape(x.shape[1], old).T if along else rows.reshape(old, x.shape[1])
+    return out
 
 
 def attend(q, keys, values):
@@ -474,6 +530,34 @@ def attend(q, keys, values):
         weights = [math.exp(s - max(scores)) for s in scores]
         for d in range(size):
             out[h, d] = math.fsum(w * float(v[d]) for w, v in zip(weights, values[group])) / math.fsum(weights)
+    return out
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Sampling: sorted, filtered, divided by the sum
+# --------------------------------------------------------------------------------------------------------------------
+
+def sampling_probabilities(logits, temperature: float, top_k: int | None, top_p: float) -> list[float]:
+    """The probability with which each token is to be drawn."""
+    p = [math.exp((float(x) - float(max(logits))) / temperature) for x in logits]
+    order = sorted(range(len(p)), key=lambda token: (-p[token], token))[:top_k]
+    total, kept = math.fsum(p[token] for token in order), []
+    for token in order:
+        if kept and math.fsum(p[t] for t in kept) >= top_p * total:
+            break
+        kept.append(token)
+    share = math.fsum(p[token] for token in kept)
+    return [p[token] / share if token in kept else 0.0 for token in range(len(p))]
+
+
+def splitmix64(seed: int, count: int) -> list[int]:
+    """The first numbers of SplitMix64, in whole numbers of any size."""
+    out = []
+    for i in range(1, count + 1):
+        z = (seed + i * 0x9E3779B97F4A7C15) % 2**64
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+        out.append(z ^ z >> 31)
     return out
 
 

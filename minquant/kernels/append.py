@@ -92,7 +92,7 @@ def largest(x, first, stop):
     """The largest magnitude of x[first:stop]. Compared as whole numbers, which order floats of one sign as well."""
     found = _u32(0)
     for i in range(first, stop):
-        found = max(found, _u32(x[i].view(_u32) & _u32(0x7FFFFFFF)))
+        found = max(found, _u32(_f32(x[i]).view(_u32) & _u32(0x7FFFFFFF)))
     return _u32(found).view(_f32)
 
 
@@ -207,35 +207,35 @@ def _retire(cache, head, group):
 
 # -------------------------------------------------------------------------------------------------------- one for all
 
-def _write_bf16(cache, head, position, k, v, first, size):
+def _write_bf16(cache, head, position, k, v, first, value, size):
     row, length = head * cache.keys.shape[2] + position, cache.keys.shape[3]
     _bf16_row(cache.keys.reshape(-1), row, length, k, first, size)
-    _bf16_row(cache.values.reshape(-1), row, length, v, first, size)
+    _bf16_row(cache.values.reshape(-1), row, length, v, value, size)
 
 
-def _write_int8(cache, head, position, k, v, first, size):
+def _write_int8(cache, head, position, k, v, first, value, size):
     row, length, groups = head * cache.keys.shape[2] + position, cache.keys.shape[3], cache.key_scale.shape[3]
     _int8_row(cache.keys.reshape(-1), cache.key_scale.reshape(-1), row, k, first, size, length, groups)
-    _int8_row(cache.values.reshape(-1), cache.value_scale.reshape(-1), row, v, first, size, length, groups)
+    _int8_row(cache.values.reshape(-1), cache.value_scale.reshape(-1), row, v, value, size, length, groups)
 
 
-def _write_e4m3(cache, head, position, k, v, first, size):
+def _write_e4m3(cache, head, position, k, v, first, value, size):
     row, length, groups = head * cache.keys.shape[2] + position, cache.keys.shape[3], cache.key_scale.shape[3]
     _e4m3_row(cache.keys.reshape(-1), cache.key_scale.reshape(-1), row, k, first, size, length, groups)
-    _e4m3_row(cache.values.reshape(-1), cache.value_scale.reshape(-1), row, v, first, size, length, groups)
+    _e4m3_row(cache.values.reshape(-1), cache.value_scale.reshape(-1), row, v, value, size, length, groups)
 
 
-def _write_int4(cache, head, position, k, v, first, size):
+def _write_int4(cache, head, position, k, v, first, value, size):
     row, length, groups = head * cache.keys.shape[2] + position, 2 * cache.keys.shape[3], cache.key_scale.shape[3]
     _int4_row(cache.keys.reshape(-1), cache.key_scale.reshape(-1), row, k, first, size, length, groups)
-    _int4_row(cache.values.reshape(-1), cache.value_scale.reshape(-1), row, v, first, size, length, groups)
+    _int4_row(cache.values.reshape(-1), cache.value_scale.reshape(-1), row, v, value, size, length, groups)
 
 
-def _write_kivi(cache, head, position, k, v, first, size):
+def _write_kivi(cache, head, position, k, v, first, value, size):
     ring = cache.new_keys.shape[2]
     row = head * ring + position % ring
     _bf16_row(cache.new_keys.reshape(-1), row, size, k, first, size)
-    _bf16_row(cache.new_values.reshape(-1), row, size, v, first, size)
+    _bf16_row(cache.new_values.reshape(-1), row, size, v, value, size)
     if position + 1 >= RING and (position + 1) % GROUP == 0:
         _retire(cache, head, (position + 1 - RING) // GROUP)
 
@@ -244,13 +244,13 @@ _WRITE = {caches.BFloat16Cache: _write_bf16, caches.Int8Cache: _write_int8, cach
           caches.Int4Cache: _write_int4, caches.KiviCache: _write_kivi}
 
 
-def write(cache, head, position, k, v, first, size):
-    """Write k[first:first + size] and the same of v, flat float32, at a position; head counts over all layers."""
-    _WRITE[type(cache)](cache, head, position, k, v, first, size)
+def write(cache, head, position, k, v, first, value, size):
+    """Write k[first:][:size] and v[value:][:size], flat float32, at a position; head counts over all layers."""
+    _WRITE[type(cache)](cache, head, position, k, v, first, value, size)
 
 
 @overload(write)
-def _write_for(cache, head, position, k, v, first, size):
+def _write_for(cache, head, position, k, v, first, value, size):
     return _WRITE.get(getattr(cache, "instance_class", None))
 
 
@@ -260,7 +260,7 @@ def append(cache, layer, position, k, v):
     heads, size = k.shape
     flat_k, flat_v = k.reshape(-1), v.reshape(-1)
     for head in range(heads):
-        write(cache, layer * heads + head, position, flat_k, flat_v, head * size, size)
+        write(cache, layer * heads + head, position, flat_k, flat_v, head * size, head * size, size)
 
 
 @parallel_jit
@@ -273,4 +273,5 @@ def append_many(cache, layer, first, k, v):
     flat_k, flat_v = k.reshape(-1), v.reshape(-1)
     for head in prange(heads):
         for t in range(tokens):
-            write(cache, layer * heads + head, first + t, flat_k, flat_v, (t * heads + head) * size, size)
+            start = (t * heads + head) * size
+            write(cache, layer * heads + head, first + t, flat_k, flat_v, start, start, size)
