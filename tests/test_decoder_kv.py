@@ -16,6 +16,7 @@ ODD = Config(vocab_size=37, hidden=60, layers=2, heads=5, kv_heads=1, head_dim=1
 LONG = Config(vocab_size=37, hidden=64, layers=2, heads=6, kv_heads=2, head_dim=32, ffn=96, context=700)
 TOKENS = [5, 0, 36, 5, 17, 9, 30, 2]
 RECIPES = [kv for kv in KV if kv != "kivi2"]
+BY_TOKEN = [kv for kv in RECIPES if not kv.endswith(":g32")]  # of a head that is no whole number of groups
 SAME_CACHE = 1e-5  # of the largest logit: only the order of float32 sums differs
 
 
@@ -30,9 +31,9 @@ def copy_cache(decoder, cache, first, stop):
         append_many(decoder._cache, layer, first, k, v)
 
 
-@pytest.mark.parametrize("kv", RECIPES)
-@pytest.mark.parametrize("config", (MINI, ODD))
-def test_logits_equal_the_simulated_model(kv, config):
+@pytest.mark.parametrize("config, kv", [*((MINI, kv) for kv in BY_TOKEN), *((ODD, kv) for kv in BY_TOKEN),
+                                        *((LONG, kv) for kv in RECIPES)])
+def test_logits_equal_the_simulated_model(config, kv):
     """Before each token the decoder gets the reference's cache, so that a tie rounded otherwise is not carried on."""
     model = random_model(config, seed=3)
     reference = model.quantize(mq.Recipe(weights="bf16", head="bf16", kv=kv))
