@@ -10,6 +10,7 @@
     notebook.py           release, nbgrader source and solutions, from the same source
     files.py              writing them
     worker.py, remote.py  answers in a process of their own: its inside, and the judge's end of it
+    fence.py              what an answer may touch meanwhile: nothing that decides a grade
     submissions.py        a notebook somebody handed in
     grading.py            folder of notebooks -> CSV and JSON
 

@@ -57,8 +57,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_grade(actions: argparse._SubParsersAction) -> None:
     action = actions.add_parser("grade", help="grade a folder of notebooks into CSV and JSON",
-                                description="Grade notebooks. Their cells run under your account: worker.py says "
-                                            "what is limited and what is not.")
+                                description="Grade notebooks. Their cells run in processes with limits of time, "
+                                            "memory, files and network; the first line says which stand here.")
     action.set_defaults(run=_grade)
     action.add_argument("places", nargs="*", type=Path, default=[Path("submitted")], metavar="PATH",
                         help="folders or notebooks (default: submitted)")
@@ -104,6 +104,7 @@ def _grade(options: argparse.Namespace) -> int:
 
     if options.seconds <= 0:
         raise ValueError(f"--seconds {options.seconds:g}: a limit is more than 0")
+    print(_fences(options.seconds), file=sys.stderr)
     report = grading.grade(options.places, options.out, variant=options.variant, seconds=options.seconds,
                            progress=lambda words: print(words, file=sys.stderr))
     rows = report["submissions"]
@@ -112,6 +113,17 @@ def _grade(options: argparse.Namespace) -> int:
     else:
         print(_graded(rows, options.out))
     return int(any(row["problem"] for row in rows))
+
+
+def _fences(seconds: float) -> str:
+    from .remote import Remote, WorkerEnded
+
+    try:
+        with Remote(seconds) as worker:
+            return "around each notebook: " + "; ".join(worker.fences())
+    except WorkerEnded as end:
+        raise ValueError(f"no process can be started to grade in within {seconds:g} s ({end}): "
+                         "name more --seconds") from None
 
 
 def _graded(rows: list[dict], out: Path) -> str:

@@ -6,6 +6,9 @@ How it works
     Where an answer ends the worker (no time left, a crash), the next exercise gets a new one, in which the cells run
     again; a cell that ended one is left out from then on, so it costs one time limit and not one per exercise.
 
+    Every notebook and every exercise is read before the first cell of any runs: what a submission might do to a file
+    comes too late for this batch, whoever's file it is. ``fence`` says what it can do at all.
+
     Rows are in the order of the file names, without dates or durations: the same folder gives the same bytes.
 
 Under which key
@@ -47,11 +50,14 @@ def grade(places: str | Path | Iterable[str | Path], out: str | Path | None = No
     paths = [Path(p) for p in ([places] if isinstance(places, (str, Path)) else places)]
     if variant is not None:
         checked_key(variant)
+    found = [(student, name, _read(path)) for student, name, path in find(paths)]
+    for number in numbers():
+        exercise_set(number)
     rows = []
-    for student, name, path in list(find(paths)):
+    for student, name, submission in found:
         if progress:
             progress(f"grading {tidy(name)}")
-        rows.append({"student": tidy(student), "file": tidy(name), **grade_notebook(path, variant, seconds)})
+        rows.append({"student": tidy(student), "file": tidy(name), **_graded(submission, variant, seconds)})
     report = {"submissions": rows}
     if out is not None:
         write_atomically(Path(out) / "grades.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
@@ -61,10 +67,19 @@ def grade(places: str | Path | Iterable[str | Path], out: str | Path | None = No
 
 def grade_notebook(path: Path, variant: str | None = None, seconds: float = SECONDS) -> Report:
     """Points of one notebook. Never raises for what the file holds."""
+    return _graded(_read(path), variant, seconds)
+
+
+def _read(path: Path) -> Submission | BadNotebook:
     try:
-        submission = read(path)
+        return read(path)
     except BadNotebook as error:
-        return _row(None, variant, {}, [], str(error))
+        return error
+
+
+def _graded(submission: Submission | BadNotebook, variant: str | None, seconds: float) -> Report:
+    if isinstance(submission, BadNotebook):
+        return _row(None, variant, {}, [], str(submission))
     key, notes = variant or submission.variant, submission.notes()
     if key != submission.variant:
         notes.append(f"the notebook says key {submission.variant!r}; it was graded under {key!r}")

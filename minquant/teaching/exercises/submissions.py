@@ -65,6 +65,8 @@ class Submission:
 def read(path: Path) -> Submission:
     """One notebook. Raises BadNotebook, with the cause, for whatever cannot be graded."""
     try:
+        if path.is_dir() and path.suffix != ".ipynb":
+            raise BadNotebook("no notebook in this folder")
         size = path.stat().st_size
         if not path.is_file() or size > LARGEST:
             raise BadNotebook(f"{size:,} bytes is more than a notebook may have ({LARGEST:,})" if path.is_file()
@@ -112,8 +114,9 @@ def find(places: list[Path]) -> Iterator[tuple[str, str, Path]]:
     """(student, name of the file in reports, path) of every notebook in these folders and files, in a fixed order.
 
     In a folder the student is the first folder below it, or the file's own name. Of several folders, names in reports
-    start with the folder's. Raises ValueError for a place that is
-    not there and for a folder without notebooks.
+    start with the folder's. A folder directly below with nothing to grade in it is handed on as it is: a notebook is
+    missing there, and ``read`` says so. Raises ValueError for a place that is not there and for a folder without
+    notebooks.
     """
     for place in places:
         if not place.exists():
@@ -125,7 +128,9 @@ def find(places: list[Path]) -> Iterator[tuple[str, str, Path]]:
                        if not any(part.startswith(".") for part in p.relative_to(place).parts))
         if not found:
             raise ValueError(f"{place} holds no notebook (*.ipynb)")
-        for path in found:
+        empty = [p for p in place.iterdir() if p.is_dir() and not p.name.startswith(".") and not any(
+            p in path.parents or p == path for path in found)]
+        for path in sorted([*found, *empty]):
             inside = path.relative_to(place)
             name = inside if len(places) == 1 else Path(place.name) / inside
-            yield (inside.parts[0] if len(inside.parts) > 1 else path.stem), name.as_posix(), path
+            yield (inside.parts[0] if len(inside.parts) > 1 or path in empty else path.stem), name.as_posix(), path
