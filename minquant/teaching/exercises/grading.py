@@ -31,6 +31,7 @@ from .files import write_atomically
 from .notebook import FILE
 from .remote import Remote, WorkerEnded
 from .source import Exercise, exercise_set, numbers
+from .students import student_key
 from .submissions import BadNotebook, Submission, find, read
 from .variant import checked_key
 
@@ -39,10 +40,12 @@ Report = dict[str, Any]
 
 
 def grade(places: str | Path | Iterable[str | Path], out: str | Path | None = None, *, variant: str | None = None,
-          seconds: float = SECONDS, progress: Callable[[str], None] | None = None) -> Report:
+          seconds: float = SECONDS, per_student: bool = False,
+          progress: Callable[[str], None] | None = None) -> Report:
     """Grade every notebook in a folder (or folders and files); write ``grades.csv`` and ``grades.json`` into ``out``.
 
-    ``variant``: key to grade under, default each notebook's own. ``seconds``: limit per exercise. Returns what the JSON
+    ``variant``: key to grade under, default each notebook's own; ``per_student``: under that key and the student's name
+    (``students.student_key``), whatever the notebook says. ``seconds``: limit per exercise. Returns what the JSON
     holds: {"submissions": [{"student", "file", "score", "max", "bonus", "exercises", "notes", "problem", ...}]}.
     A notebook that cannot be graded has its ``problem`` in words and scores 0; it never stops the others.
     Raises ValueError where there is nothing to grade.
@@ -50,6 +53,8 @@ def grade(places: str | Path | Iterable[str | Path], out: str | Path | None = No
     paths = [Path(p) for p in ([places] if isinstance(places, (str, Path)) else places)]
     if variant is not None:
         checked_key(variant)
+    elif per_student:
+        raise ValueError("grading per student needs the term's key: name the variant the notebooks were released under")
     found = [(student, name, _read(path)) for student, name, path in find(paths)]
     for number in numbers():
         exercise_set(number)
@@ -57,7 +62,11 @@ def grade(places: str | Path | Iterable[str | Path], out: str | Path | None = No
     for student, name, submission in found:
         if progress:
             progress(f"grading {tidy(name)}")
-        rows.append({"student": tidy(student), "file": tidy(name), **_graded(submission, variant, seconds)})
+        try:
+            key = student_key(variant, student) if per_student else variant
+        except ValueError as error:  # a folder whose name is no key: the row says so
+            submission, key = BadNotebook(str(error)), variant
+        rows.append({"student": tidy(student), "file": tidy(name), **_graded(submission, key, seconds)})
     report = {"submissions": rows}
     if out is not None:
         write_atomically(Path(out) / "grades.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
@@ -154,6 +163,7 @@ def _row(submission: Submission | None, variant: str | None, results: dict[str, 
             "exercises": {e.id: {"earned": earned[e.id], "points": e.points, "optional": e.optional,
                                  "checks": [asdict(o) | {"lines": list(o.lines)}
                                             for o in results.get(e.id, ())]} for e in exercises},
+            "explanation": submission.explanation if submission else "",
             "notes": [tidy(note) for note in notes], "problem": tidy(problem) if problem else None}
 
 
@@ -167,11 +177,12 @@ def as_csv(rows: list[Report]) -> str:
     for row in rows:
         points = [row["exercises"][id]["earned"] if id in row["exercises"] else None for id in ids]
         values = (*(row[column] for column in plain), *points, row["problem"], "; ".join(row["notes"]))
-        writer.writerow([_cell(value) for value in values])
+        writer.writerow([spreadsheet_cell(value) for value in values])
     return text.getvalue()
 
 
-def _cell(value: Any) -> str:
+def spreadsheet_cell(value: Any) -> str:
+    """A value as a cell of a CSV file: numbers short, nothing as nothing, no word that runs as a formula."""
     if isinstance(value, float):
         return f"{value:g}"
     text = "" if value is None else str(value)

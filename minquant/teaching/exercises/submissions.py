@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .notebook import FILE, check_source
+from .checking import tidy
+from .notebook import EXPLAIN_HERE, FILE, check_source
 from .source import exercise_set
 from .variant import COURSE, checked_key
 
 LARGEST = 20 * 2**20
+LONGEST_EXPLANATION = 4000
 NOT_RUN = {"check", "show"}
 
 
@@ -44,6 +46,7 @@ class Submission:
     variant: str
     kind: str
     cells: tuple[Cell, ...]
+    explanation: str = ""  # what a person will mark, on one line
 
     def cells_for(self, exercise: str) -> list[Cell]:
         """Cells to run before this exercise is checked: those above its check, or all where that is gone."""
@@ -93,17 +96,27 @@ def _submission(book: Any) -> Submission:
     except (ValueError, TypeError) as error:
         raise BadNotebook(f"its metadata cannot be right: {error}") from None
     cells = (_cell(number, cell) for number, cell in enumerate(book["cells"], 1))
-    return Submission(lesson, variant, str(marks.get("kind", "release"))[:20], tuple(c for c in cells if c))
+    return Submission(lesson, variant, str(marks.get("kind", "release"))[:20], tuple(c for c in cells if c),
+                      _explanation(book["cells"]))
+
+
+def _explanation(cells: list) -> str:
+    texts = (_source(_dict(c)) for c in cells
+             if _dict(_dict(_dict(c).get("metadata")).get("minquant")).get("role") == "explanation")
+    return tidy(" ".join(text for text in texts if text.strip() != EXPLAIN_HERE), LONGEST_EXPLANATION)
+
+
+def _source(cell: dict) -> str:
+    source = cell.get("source", "")
+    return "".join(map(str, source)) if isinstance(source, list) else str(source)
 
 
 def _cell(number: int, cell: Any) -> Cell | None:
     cell = _dict(cell)
     if cell.get("cell_type") != "code":
         return None
-    source = cell.get("source", "")
-    source = "".join(map(str, source)) if isinstance(source, list) else str(source)
     marks = _dict(_dict(cell.get("metadata")).get("minquant"))
-    return Cell(number, str(marks.get("exercise", "")), str(marks.get("role", "")), source)
+    return Cell(number, str(marks.get("exercise", "")), str(marks.get("role", "")), _source(cell))
 
 
 def _dict(value: Any) -> dict:
