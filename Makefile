@@ -2,6 +2,7 @@
 #
 #   make lab                     LAB_ARGS="--port 9000" is handed to `minquant lab`
 #   make test                    TEST_ARGS="tests/formats -x" is handed to pytest
+#   make site                    all lessons as static pages, in site/
 #   make clean-cache             remove compiled kernels and the like; they are made again when needed
 #   make clean                   and remove the environment as well
 #   make lab PYTHON=python3.12   choose the interpreter (3.11 or newer) that .venv is made from
@@ -11,13 +12,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: lab test clean clean-cache
+.PHONY: lab test site clean clean-cache
 
 lab: $(VENV)/lessons.stamp
 	$(BIN)/python -m minquant lab $(LAB_ARGS)
 
 test: $(VENV)/test.stamp
 	$(BIN)/python -m pytest --durations=10 $(TEST_ARGS)
+
+site: $(VENV)/lessons.stamp
+	$(BIN)/python tools/build_site.py
 
 # A stamp says that its extras are installed as pyproject.toml lists them now.
 $(VENV)/lessons.stamp: EXTRAS := lessons
@@ -37,7 +41,7 @@ $(BIN)/python:
 	  echo "On Debian and Ubuntu the part it lacks is a package of its own:  sudo apt install python3-venv"; exit 1; } >&2
 
 clean: clean-cache
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .coverage
+	rm -rf $(VENV) build dist site *.egg-info .pytest_cache .hypothesis .coverage
 
 clean-cache:
 	rm -rf "$${MINQUANT_CACHE_DIR:-$$HOME/.cache/minquant}" .pytest_cache/minquant

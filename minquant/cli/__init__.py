@@ -27,6 +27,7 @@ VERBS = {
     "quantize": "a checkpoint and a recipe become a file",
     "generate": "let a model write, at any precision",
     "exercises": "status, release, solutions and grading of the exercises",
+    "class": "what this machine measured into a file, and what many machines measured into a picture",
 }
 DEBUG = "--debug"
 _REFUSALS = (ValueError, TypeError, OSError, RuntimeError, ImportError)

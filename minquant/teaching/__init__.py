@@ -19,6 +19,7 @@
     sentences.py       sentences made from measurements
     predictions.py     predict(): a number written down before it is measured
     ledger.py          the claim ledger: claim, prediction, measurement, verdict
+    class_results.py   claims of many machines, put together without names;  class_figure.py: drawn
     quizzes.py         quiz(): three questions that explain;  questions/: their texts, one file a lesson
     exercises/         specs, variants, checks and grading of the exercises
 

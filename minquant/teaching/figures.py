@@ -42,6 +42,16 @@ def new(height: float = 3.6, width: float = 7.2):
     return figure, axes
 
 
+def side_by_side(height: float = 4.4, width: float = 11):
+    """A figure with two pairs of axes beside each other: (figure, (left, right)). Sizes in inches."""
+    with plt.rc_context(_STYLE):
+        figure, both = plt.subplots(1, 2, figsize=(width, height), layout="constrained")
+    for axes in both:
+        axes.grid(True, linewidth=0.6)
+        axes.set_axisbelow(True)
+    return figure, tuple(both)
+
+
 def save(figure, path: str | os.PathLike) -> None:
     """Write a figure to a .png or .svg file and close it; the file appears under its name when it is whole."""
     path = Path(path)

@@ -13,36 +13,9 @@ import pytest
 
 from minquant.teaching import exercises
 from minquant.teaching.exercises import cli, grading, notebook, remote, source, submissions, worker
+from tests.teaching.handing_in import FULL, KEY, SET, earned, hand_in, submission
 
-SET = source.exercise_set("01")
-KEY = "spring"
 LIMIT = 6.0  # seconds; a busy machine needs two or three of them to start a worker
-FULL = {e.id: float(e.points) for e in SET.exercises}
-
-
-def submission(answers="reference", key=KEY, **changes):
-    """A notebook as somebody would hand it in. ``changes``: id with "_" for "." -> text of the answer cell."""
-    book = notebook.build_notebook("01", "release", key)
-    for cell in book["cells"]:
-        marks = cell["metadata"].get("minquant", {})
-        if marks.get("role") == "answer":
-            exercise = source.exercise(marks["exercise"])
-            if answers:
-                cell["source"] = exercise.code(getattr(exercise, answers), key)
-            cell["source"] = changes.get("e" + exercise.id.replace(".", "_"), cell["source"])
-    return book
-
-
-def hand_in(folder: Path, student: str, book) -> Path:
-    path = folder / student / "exercises.ipynb"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(book if isinstance(book, str) else json.dumps(book), encoding="utf-8")
-    return path
-
-
-def earned(book, tmp_path, seconds=grading.SECONDS, **options):
-    row = grading.grade_notebook(hand_in(tmp_path, "x", book), seconds=seconds, **options)
-    return {id: e["earned"] for id, e in row["exercises"].items()}, row
 
 
 def test_right_partial_blank_and_other_variants(tmp_path):

@@ -10,19 +10,24 @@
     notebook.py           release, nbgrader source and solutions, from the same source
     files.py              writing them
     worker.py, remote.py  answers in a process of their own: its inside, and the judge's end of it
+    fence.py              what an answer may touch meanwhile: nothing that decides a grade
     submissions.py        a notebook somebody handed in
     grading.py            folder of notebooks -> CSV and JSON
+    students.py           a key per student;  viva.py: three questions on the numbers of one key
+    policy.py             weights and rubric (course.toml);  gradebook.py: points and marks -> one mark
+    canvas.py             marks into an exported gradebook;  demo_class.py: all of it, with four made-up students
+    cli.py, cli_class.py  the command
 
 How to add a set: a package ``eNN_...`` with one file per exercise and a ``SET``, a line in ``source._SETS``, then
 ``minquant exercises build``. The tests in tests/teaching/test_exercises_answers.py take every set as it comes.
 
 In a notebook only ``check`` and ``show`` are needed. An instructor needs ``release``, ``solutions``, ``grade``,
-``status`` or the command ``minquant exercises``. Importing this package loads neither NumPy nor Jupyter.
+``status`` or the command ``minquant exercises`` (INSTRUCTORS.md says when). Importing this package loads neither NumPy nor Jupyter.
 
 The answers are in the package, for everyone to read: that is what a reference implementation is. Credit comes from
 variants (``release(variant="spring-2027")``): an answer carries the numbers and rules of its own key, so last year's
 notebook and the lines in this package fail under another. What a key cannot prevent is a learner who draws the answer
-for that very key; a talk about it (a viva) can.
+for that very key on a machine of their own; a talk about it (``viva``) can.
 """
 
 from importlib import import_module as _import_module

@@ -125,10 +125,10 @@ def silence() -> Iterator[None]:
         yield
 
 
-def tidy(text: str) -> str:
-    """Text as one printable line of at most 300 characters."""
+def tidy(text: str, longest: int = LONGEST_LINE) -> str:
+    """Text as one printable line of at most ``longest`` characters."""
     line = "".join(c if c.isprintable() else " " for c in re.sub(r"\s+", " ", str(text))).strip()
-    return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 4] + " ..."
+    return line if len(line) <= longest else line[: longest - 4] + " ..."
 
 
 def written(name: str, args: tuple[Any, ...]) -> str:

@@ -1,4 +1,4 @@
-"""``minquant exercises``: release, solutions, grade, status, and build for maintainers.
+"""``minquant exercises``: release, solutions, grade, status, and build for maintainers; ``cli_class`` has the rest.
 
 The work is done in ``files`` and ``grading``; here are its options and what is printed.
 """
@@ -10,8 +10,10 @@ import json
 import sys
 from pathlib import Path
 
+from .cli_class import add_actions
 from .grading import SECONDS
 from .source import numbers
+from .students import read_students
 from .variant import COURSE
 
 
@@ -25,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The options of all five actions."""
+    """The options of all actions."""
     top = argparse.ArgumentParser(prog="minquant exercises", description="Exercises: how far you are, and what an "
                                   "instructor needs. Lessons with exercises: " + ", ".join(numbers()))
     actions = top.add_subparsers(metavar="ACTION", required=True)
@@ -37,12 +39,15 @@ def parser() -> argparse.ArgumentParser:
         action.add_argument("--variant", default=COURSE, metavar="KEY", help="key of the numbers and rules, such as "
                             "spring-2027 (default: %(default)s)")
         action.add_argument("--out", type=Path, metavar="DIR", help=f"folder to write to (default: {name})")
+        action.add_argument("--students", type=Path, metavar="FILE", help="names, one a line: a folder for each, with "
+                            "numbers of their own")
         action.add_argument("--force", action="store_true", help="replace notebooks that somebody has worked in")
         _json(action)
         if name == "release":
             action.add_argument("--nbgrader", action="store_true", help="write nbgrader's source notebooks instead, "
                                 "answers between its marks (default folder: source)")
     _add_grade(actions)
+    add_actions(actions)
     action = actions.add_parser("status", help="how far you are", description="How far you are: your points so far.")
     action.set_defaults(run=_status)
     action.add_argument("folder", nargs="?", type=Path, metavar="DIR",
@@ -57,12 +62,14 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_grade(actions: argparse._SubParsersAction) -> None:
     action = actions.add_parser("grade", help="grade a folder of notebooks into CSV and JSON",
-                                description="Grade notebooks. Their cells run under your account: worker.py says "
-                                            "what is limited and what is not.")
+                                description="Grade notebooks. Their cells run in processes with limits of time, "
+                                            "memory, files and network; the first line says which stand here.")
     action.set_defaults(run=_grade)
     action.add_argument("places", nargs="*", type=Path, default=[Path("submitted")], metavar="PATH",
                         help="folders or notebooks (default: submitted)")
     action.add_argument("--variant", metavar="KEY", help="grade under this key (default: each notebook's own)")
+    action.add_argument("--per-student", action="store_true", help="grade each under the key and the student's name, as "
+                        "release --students hands them out")
     action.add_argument("--out", type=Path, default=Path("."), metavar="DIR",
                         help="folder for grades.csv and grades.json (default: this one)")
     action.add_argument("--seconds", type=float, default=SECONDS, help="limit per exercise (default: %(default)g)")
@@ -76,11 +83,13 @@ def _json(action: argparse.ArgumentParser) -> None:
 def _write(options: argparse.Namespace) -> int:
     from . import files
 
+    names = read_students(options.students) if options.students else ()
+    lessons = options.lessons or None
     if options.action == "release":
-        paths = files.release(options.lessons or None, options.variant, options.out, nbgrader=options.nbgrader,
-                              force=options.force)
+        paths = files.release(lessons, options.variant, options.out, nbgrader=options.nbgrader, force=options.force,
+                              students=names)
     else:
-        paths = files.solutions(options.lessons or None, options.variant, options.out, force=options.force)
+        paths = files.solutions(lessons, options.variant, options.out, force=options.force, students=names)
     return _written(paths, options.json, options.variant)
 
 
@@ -104,14 +113,26 @@ def _grade(options: argparse.Namespace) -> int:
 
     if options.seconds <= 0:
         raise ValueError(f"--seconds {options.seconds:g}: a limit is more than 0")
+    print(_fences(options.seconds), file=sys.stderr)
     report = grading.grade(options.places, options.out, variant=options.variant, seconds=options.seconds,
-                           progress=lambda words: print(words, file=sys.stderr))
+                           per_student=options.per_student, progress=lambda words: print(words, file=sys.stderr))
     rows = report["submissions"]
     if options.json:
         print(json.dumps(report, indent=2, ensure_ascii=False))
     else:
         print(_graded(rows, options.out))
     return int(any(row["problem"] for row in rows))
+
+
+def _fences(seconds: float) -> str:
+    from .remote import Remote, WorkerEnded
+
+    try:
+        with Remote(seconds) as worker:
+            return "around each notebook: " + "; ".join(worker.fences())
+    except WorkerEnded as end:
+        raise ValueError(f"no process can be started to grade in within {seconds:g} s ({end}): "
+                         "name more --seconds") from None
 
 
 def _graded(rows: list[dict], out: Path) -> str:

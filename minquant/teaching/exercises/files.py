@@ -16,12 +16,15 @@ from pathlib import Path
 from ..._paths import lessons_dir
 from .notebook import FILE, notebook_text
 from .source import dedent, exercise_set, numbers
+from .students import student_key
 from .variant import COURSE, checked_key
 
 
 def release(lessons: Iterable[str] | None = None, variant: str = COURSE, out: str | Path | None = None, *,
-            nbgrader: bool = False, force: bool = False) -> list[Path]:
+            nbgrader: bool = False, force: bool = False, students: Iterable[str] = ()) -> list[Path]:
     """Write the notebooks that learners fill in, one folder per lesson, and return their paths.
+
+    With ``students``, each gets a folder with notebooks under a key of their own (``students.student_key``).
 
     ``lessons``: numbers such as ["01"], default all. ``variant``: key of the numbers and rules. ``out``: default
     ``release/``. ``nbgrader=True`` writes what nbgrader's generate_assignment takes instead, with the answers between
@@ -29,13 +32,15 @@ def release(lessons: Iterable[str] | None = None, variant: str = COURSE, out: st
     Raises ValueError for a lesson without exercises or a bad key, FileExistsError where answers would be lost.
     """
     kind = "source" if nbgrader else "release"
-    return _write(lessons, variant, Path(out or kind), kind, force)
+    if nbgrader and students:
+        raise ValueError("nbgrader hands the same notebook to everybody: release for students without it")
+    return _write(lessons, variant, Path(out or kind), kind, force, students)
 
 
 def solutions(lessons: Iterable[str] | None = None, variant: str = COURSE, out: str | Path | None = None, *,
-              force: bool = False) -> list[Path]:
+              force: bool = False, students: Iterable[str] = ()) -> list[Path]:
     """Write the notebooks with all answers (default: to ``solutions/``), return their paths. Raises as ``release``."""
-    return _write(lessons, variant, Path(out or "solutions"), "solutions", force)
+    return _write(lessons, variant, Path(out or "solutions"), "solutions", force, students)
 
 
 def build(lessons: Iterable[str] | None = None, *, force: bool = False) -> list[Path]:
@@ -43,9 +48,12 @@ def build(lessons: Iterable[str] | None = None, *, force: bool = False) -> list[
     return _write(lessons, COURSE, lessons_dir(), "release", force)
 
 
-def _write(lessons: Iterable[str] | None, variant: str, out: Path, kind: str, force: bool) -> list[Path]:
-    chosen, key = [exercise_set(n) for n in (lessons or numbers())], checked_key(variant)
-    planned = [(out / s.folder / FILE, notebook_text(s.number, kind, key)) for s in chosen]
+def _write(lessons: Iterable[str] | None, variant: str, out: Path, kind: str, force: bool,
+           students: Iterable[str] = ()) -> list[Path]:
+    chosen = [exercise_set(n) for n in (lessons or numbers())]
+    keys = {out / name: student_key(variant, name) for name in students} or {out: checked_key(variant)}
+    planned = [(folder / s.folder / FILE, notebook_text(s.number, kind, key))
+               for folder, key in keys.items() for s in chosen]
     for path, _ in planned:
         if path.exists() and not force and begun(path):
             raise FileExistsError(f"{path} holds answers that are not ours: choose another --out, move it away, or say "
@@ -67,9 +75,9 @@ def begun(path: Path) -> bool:
 
 
 def _answers(book: dict) -> list[str]:
-    cells = (c for c in book["cells"] if c["cell_type"] == "code")
-    return [dedent("".join(c["source"])) for c in cells
-            if c["metadata"].get("minquant", {}).get("role") not in ("setup", "show", "check", "given")]
+    roles = ((c, c["metadata"].get("minquant", {}).get("role")) for c in book["cells"])
+    return [dedent("".join(c["source"])) for c, role in roles if role == "explanation" or (
+        c["cell_type"] == "code" and role not in ("setup", "show", "check", "given"))]
 
 
 def write_atomically(path: Path, text: str) -> None:

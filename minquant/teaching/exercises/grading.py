@@ -6,6 +6,9 @@ How it works
     Where an answer ends the worker (no time left, a crash), the next exercise gets a new one, in which the cells run
     again; a cell that ended one is left out from then on, so it costs one time limit and not one per exercise.
 
+    Every notebook and every exercise is read before the first cell of any runs: what a submission might do to a file
+    comes too late for this batch, whoever's file it is. ``fence`` says what it can do at all.
+
     Rows are in the order of the file names, without dates or durations: the same folder gives the same bytes.
 
 Under which key
@@ -28,6 +31,7 @@ from .files import write_atomically
 from .notebook import FILE
 from .remote import Remote, WorkerEnded
 from .source import Exercise, exercise_set, numbers
+from .students import student_key
 from .submissions import BadNotebook, Submission, find, read
 from .variant import checked_key
 
@@ -36,10 +40,12 @@ Report = dict[str, Any]
 
 
 def grade(places: str | Path | Iterable[str | Path], out: str | Path | None = None, *, variant: str | None = None,
-          seconds: float = SECONDS, progress: Callable[[str], None] | None = None) -> Report:
+          seconds: float = SECONDS, per_student: bool = False,
+          progress: Callable[[str], None] | None = None) -> Report:
     """Grade every notebook in a folder (or folders and files); write ``grades.csv`` and ``grades.json`` into ``out``.
 
-    ``variant``: key to grade under, default each notebook's own. ``seconds``: limit per exercise. Returns what the JSON
+    ``variant``: key to grade under, default each notebook's own; ``per_student``: under that key and the student's name
+    (``students.student_key``), whatever the notebook says. ``seconds``: limit per exercise. Returns what the JSON
     holds: {"submissions": [{"student", "file", "score", "max", "bonus", "exercises", "notes", "problem", ...}]}.
     A notebook that cannot be graded has its ``problem`` in words and scores 0; it never stops the others.
     Raises ValueError where there is nothing to grade.
@@ -47,11 +53,20 @@ def grade(places: str | Path | Iterable[str | Path], out: str | Path | None = No
     paths = [Path(p) for p in ([places] if isinstance(places, (str, Path)) else places)]
     if variant is not None:
         checked_key(variant)
+    elif per_student:
+        raise ValueError("grading per student needs the term's key: name the variant the notebooks were released under")
+    found = [(student, name, _read(path)) for student, name, path in find(paths)]
+    for number in numbers():
+        exercise_set(number)
     rows = []
-    for student, name, path in list(find(paths)):
+    for student, name, submission in found:
         if progress:
             progress(f"grading {tidy(name)}")
-        rows.append({"student": tidy(student), "file": tidy(name), **grade_notebook(path, variant, seconds)})
+        try:
+            key = student_key(variant, student) if per_student else variant
+        except ValueError as error:  # a folder whose name is no key: the row says so
+            submission, key = BadNotebook(str(error)), variant
+        rows.append({"student": tidy(student), "file": tidy(name), **_graded(submission, key, seconds)})
     report = {"submissions": rows}
     if out is not None:
         write_atomically(Path(out) / "grades.json", json.dumps(report, indent=1, ensure_ascii=False) + "\n")
@@ -61,10 +76,19 @@ def grade(places: str | Path | Iterable[str | Path], out: str | Path | None = No
 
 def grade_notebook(path: Path, variant: str | None = None, seconds: float = SECONDS) -> Report:
     """Points of one notebook. Never raises for what the file holds."""
+    return _graded(_read(path), variant, seconds)
+
+
+def _read(path: Path) -> Submission | BadNotebook:
     try:
-        submission = read(path)
+        return read(path)
     except BadNotebook as error:
-        return _row(None, variant, {}, [], str(error))
+        return error
+
+
+def _graded(submission: Submission | BadNotebook, variant: str | None, seconds: float) -> Report:
+    if isinstance(submission, BadNotebook):
+        return _row(None, variant, {}, [], str(submission))
     key, notes = variant or submission.variant, submission.notes()
     if key != submission.variant:
         notes.append(f"the notebook says key {submission.variant!r}; it was graded under {key!r}")
@@ -139,6 +163,7 @@ def _row(submission: Submission | None, variant: str | None, results: dict[str, 
             "exercises": {e.id: {"earned": earned[e.id], "points": e.points, "optional": e.optional,
                                  "checks": [asdict(o) | {"lines": list(o.lines)}
                                             for o in results.get(e.id, ())]} for e in exercises},
+            "explanation": submission.explanation if submission else "",
             "notes": [tidy(note) for note in notes], "problem": tidy(problem) if problem else None}
 
 
@@ -152,11 +177,12 @@ def as_csv(rows: list[Report]) -> str:
     for row in rows:
         points = [row["exercises"][id]["earned"] if id in row["exercises"] else None for id in ids]
         values = (*(row[column] for column in plain), *points, row["problem"], "; ".join(row["notes"]))
-        writer.writerow([_cell(value) for value in values])
+        writer.writerow([spreadsheet_cell(value) for value in values])
     return text.getvalue()
 
 
-def _cell(value: Any) -> str:
+def spreadsheet_cell(value: Any) -> str:
+    """A value as a cell of a CSV file: numbers short, nothing as nothing, no word that runs as a formula."""
     if isinstance(value, float):
         return f"{value:g}"
     text = "" if value is None else str(value)

@@ -45,6 +45,21 @@ from another class is wrong here. The package you are using holds answers to all
 has to; what you learn comes from writing your own.
 """
 
+_EXPLAIN = """
+## Explain
+
+Choose one claim of the ledger at the end of [lesson NN](lesson.ipynb), and write a few sentences in the cell below.
+No program reads them. Whoever marks them gives 0 to 2 points for each of these:
+
+| what | 2 points where |
+|---|---|
+| the claim | it says what was compared with what, what you predicted, and what came out |
+| the figure with its spread | it is your own measurement, with its unit, its spread, and what was held equal |
+| the cause | it names the mechanism, and something that would have shown it to be wrong |
+"""
+EXPLAIN_HERE = "Write here."
+EXPLAIN_POINTS = 6
+
 
 def build_notebook(number: str, kind: str = "release", key: str = COURSE) -> dict[str, Any]:
     """One notebook of a set as a dict. Raises ValueError for an unknown lesson, kind or key."""
@@ -54,6 +69,7 @@ def build_notebook(number: str, kind: str = "release", key: str = COURSE) -> dic
     cells = [_text(f"e{exercises.number}-intro", _intro(exercises, kind, key)), _setup(exercises)]
     for exercise in exercises.exercises:
         cells += _cells(exercise, kind, key)
+    cells += _explain(exercises)
     return {"cells": cells, "nbformat": 4, "nbformat_minor": 5, "metadata": {
         "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
         "language_info": {"name": "python"},
@@ -108,6 +124,15 @@ def _answer(exercise: Exercise, kind: str, key: str) -> str:
 def check_source(exercise: Exercise, key: str) -> str:
     """Text of the check cell; its last value is the points, a float."""
     return _call("check", exercise, key)
+
+
+def _explain(exercises: ExerciseSet) -> list[Cell]:
+    """The question a person marks, and the cell for its answer. It is the same under every key."""
+    question = _text(f"e{exercises.number}-explain", f"{dedent(_EXPLAIN)}".replace("NN", exercises.number))
+    answer = _text(f"e{exercises.number}-explanation", EXPLAIN_HERE)
+    answer["metadata"] = {"minquant": {"role": "explanation"}, "nbgrader": {
+        **_nbgrader(answer["id"], solution=True, points=EXPLAIN_POINTS)}}
+    return [question, answer]
 
 
 def _call(function: str, exercise: Exercise, key: str) -> str:

@@ -85,6 +85,10 @@ class Remote:
         reply = self._ask({"cell": source, "name": name})
         return ": ".join(part for part in map(str, reply["raised"]) if part) if "raised" in reply else None
 
+    def fences(self) -> list[str]:
+        """What stands around the worker (see ``fence``). Raises WorkerEnded."""
+        return [str(words) for words in self._ask({"fence": True})["fence"]]
+
     def call(self, name: str, *args: Any) -> Any:
         """What the function of that name returns. Raises Miss."""
         return self._judged({"call": name, "args": dumps(plain(list(args)))}, written(name, args), name)

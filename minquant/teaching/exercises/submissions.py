@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .notebook import FILE, check_source
+from .checking import tidy
+from .notebook import EXPLAIN_HERE, FILE, check_source
 from .source import exercise_set
 from .variant import COURSE, checked_key
 
 LARGEST = 20 * 2**20
+LONGEST_EXPLANATION = 4000
 NOT_RUN = {"check", "show"}
 
 
@@ -44,6 +46,7 @@ class Submission:
     variant: str
     kind: str
     cells: tuple[Cell, ...]
+    explanation: str = ""  # what a person will mark, on one line
 
     def cells_for(self, exercise: str) -> list[Cell]:
         """Cells to run before this exercise is checked: those above its check, or all where that is gone."""
@@ -65,6 +68,8 @@ class Submission:
 def read(path: Path) -> Submission:
     """One notebook. Raises BadNotebook, with the cause, for whatever cannot be graded."""
     try:
+        if path.is_dir() and path.suffix != ".ipynb":
+            raise BadNotebook("no notebook in this folder")
         size = path.stat().st_size
         if not path.is_file() or size > LARGEST:
             raise BadNotebook(f"{size:,} bytes is more than a notebook may have ({LARGEST:,})" if path.is_file()
@@ -91,17 +96,27 @@ def _submission(book: Any) -> Submission:
     except (ValueError, TypeError) as error:
         raise BadNotebook(f"its metadata cannot be right: {error}") from None
     cells = (_cell(number, cell) for number, cell in enumerate(book["cells"], 1))
-    return Submission(lesson, variant, str(marks.get("kind", "release"))[:20], tuple(c for c in cells if c))
+    return Submission(lesson, variant, str(marks.get("kind", "release"))[:20], tuple(c for c in cells if c),
+                      _explanation(book["cells"]))
+
+
+def _explanation(cells: list) -> str:
+    texts = (_source(_dict(c)) for c in cells
+             if _dict(_dict(_dict(c).get("metadata")).get("minquant")).get("role") == "explanation")
+    return tidy(" ".join(text for text in texts if text.strip() != EXPLAIN_HERE), LONGEST_EXPLANATION)
+
+
+def _source(cell: dict) -> str:
+    source = cell.get("source", "")
+    return "".join(map(str, source)) if isinstance(source, list) else str(source)
 
 
 def _cell(number: int, cell: Any) -> Cell | None:
     cell = _dict(cell)
     if cell.get("cell_type") != "code":
         return None
-    source = cell.get("source", "")
-    source = "".join(map(str, source)) if isinstance(source, list) else str(source)
     marks = _dict(_dict(cell.get("metadata")).get("minquant"))
-    return Cell(number, str(marks.get("exercise", "")), str(marks.get("role", "")), source)
+    return Cell(number, str(marks.get("exercise", "")), str(marks.get("role", "")), _source(cell))
 
 
 def _dict(value: Any) -> dict:
@@ -112,8 +127,9 @@ def find(places: list[Path]) -> Iterator[tuple[str, str, Path]]:
     """(student, name of the file in reports, path) of every notebook in these folders and files, in a fixed order.
 
     In a folder the student is the first folder below it, or the file's own name. Of several folders, names in reports
-    start with the folder's. Raises ValueError for a place that is
-    not there and for a folder without notebooks.
+    start with the folder's. A folder directly below with nothing to grade in it is handed on as it is: a notebook is
+    missing there, and ``read`` says so. Raises ValueError for a place that is not there and for a folder without
+    notebooks.
     """
     for place in places:
         if not place.exists():
@@ -125,7 +141,9 @@ def find(places: list[Path]) -> Iterator[tuple[str, str, Path]]:
                        if not any(part.startswith(".") for part in p.relative_to(place).parts))
         if not found:
             raise ValueError(f"{place} holds no notebook (*.ipynb)")
-        for path in found:
+        empty = [p for p in place.iterdir() if p.is_dir() and not p.name.startswith(".") and not any(
+            p in path.parents or p == path for path in found)]
+        for path in sorted([*found, *empty]):
             inside = path.relative_to(place)
             name = inside if len(places) == 1 else Path(place.name) / inside
-            yield (inside.parts[0] if len(inside.parts) > 1 else path.stem), name.as_posix(), path
+            yield (inside.parts[0] if len(inside.parts) > 1 or path in empty else path.stem), name.as_posix(), path

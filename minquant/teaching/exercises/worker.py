@@ -7,10 +7,9 @@ How it works
     nowhere, so printing, reading and warning disturb nobody.
 
     All a submission can do is reply. What it does to ``builtins``, to this package or to NumPy happens here, and the
-    judge is elsewhere. Memory, processor time and file size are limited where the system can.
-
-What we leave out
-    A sandbox. Files and network are as open as the account that grades; run it as a user who may little.
+    judge is elsewhere. Memory, processor time and file size are limited where the system can; ``fence`` closes the
+    network, other processes, files outside an empty folder, and the sources of the exercises. ``check`` and ``show`` do
+    nothing here: a learner may have left a call to them anywhere.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import os
 import sys
 from typing import Any, TextIO
 
+from . import fence
 from .values import dumps, loads, plain
 
 MEMORY, FILE_SIZE = 6 * 2**30, 64 * 2**20
@@ -31,6 +31,8 @@ def main() -> None:
     requests, replies = _take_over_the_standard_streams()
     limits = json.loads(requests.readline())
     limit_resources(limits["seconds"])
+    _checks_do_nothing()
+    fence.put_up(os.getcwd())
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for line in requests:
         reply = answer(json.loads(line), namespace)
@@ -40,8 +42,10 @@ def main() -> None:
 
 
 def answer(request: dict[str, Any], namespace: dict[str, Any]) -> dict[str, Any]:
-    """The reply to one request: {"cell": source}, {"call": name, "args": text} or {"value": name}."""
+    """The reply to one request: {"cell": source}, {"call": name, "args": text}, {"value": name} or {"fence": True}."""
     try:
+        if "fence" in request:
+            return {"fence": fence.standing()}
         if "cell" in request:
             exec(compile(without_magics(request["cell"]), request.get("name", "<cell>"), "exec"), namespace)
             return {"done": True}
@@ -81,6 +85,13 @@ def _text(error: BaseException) -> str:
 def without_magics(source: str) -> str:
     """A cell without lines that only a notebook understands (% and !), its line numbers kept."""
     return "\n".join("" if line.startswith(("%", "!")) else line for line in source.splitlines())
+
+
+def _checks_do_nothing() -> None:
+    """In here ``check`` gives 0 points and ``show`` nothing, without opening an exercise."""
+    from minquant.teaching import exercises
+
+    exercises.check, exercises.show = (lambda *_, **__: 0.0), (lambda *_, **__: None)
 
 
 def limit_resources(seconds: int) -> None:
