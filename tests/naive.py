@@ -835,3 +835,50 @@ def adamw(weight: float, gradients, rates, betas, eps: float, decay: float) -> l
         weight = weight - rate * decay * weight - rate * step
         path.append(weight)
     return path
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# The quantized cache: what one query reads, from the rules alone; attention with the mean key taken off
+# --------------------------------------------------------------------------------------------------------------------
+
+def offset_group(values, bits: int) -> list[float]:
+    """A group with a minimum and a scale, both float16, number by number."""
+    low = float(np.float16(min(values)))
+    levels = 2 ** bits - 1
+    span = np.float32(max(values)) - np.float32(low)
+    scale = max(float(np.float16(span / np.float32(levels))), 2.0 ** -24) if span > 0 else 1.0
+    steps = [float(np.float32(np.float32(v) - np.float32(low)) / np.float32(scale)) for v in values]
+    return [low + scale * min(max(round(step), 0), levels) for step in steps]
+
+
+def kivi_rows(k, v, bits: int, window: int = 128):
+    """Keys and values (tokens, channels) of one head as the newest token reads them: groups of 32, then bf16."""
+    k, v = (np.array([[bf16_nearest(x) for x in row] for row in part]) for part in (k, v))
+    old = max(len(k) - window, 0) // 32 * 32
+    for first in range(0, old, 32):
+        for channel in range(k.shape[1]):
+            k[first:first + 32, channel] = offset_group(k[first:first + 32, channel], bits)
+    for token in range(old):
+        for first in range(0, v.shape[1], 32):
+            v[token, first:first + 32] = offset_group(v[token, first:first + 32], bits)
+    return k, v
+
+
+def bf16_nearest(x) -> float:
+    """The bf16 number nearest to a float32, ties to even."""
+    bits = struct.unpack("<I", struct.pack("<f", float(x)))[0]
+    return bf16_value((bits + 0x7FFF + (bits >> 16 & 1)) >> 16)
+
+
+def attend_to_all(q, k, v, through=lambda row: row, smooth=False):
+    """Causal attention of one head, query by query: q, k, v (tokens, channels), ``through`` rounds a row."""
+    out = []
+    for t, query in enumerate(q):
+        known = t + 1 if t + 1 < 32 else (t + 1) // 32 * 32
+        mean = [math.fsum(float(row[c]) for row in k[:known]) / known if smooth else 0.0 for c in range(len(query))]
+        keys = [through([float(a) - m for a, m in zip(row, mean)]) for row in k[:t + 1]]
+        scores = [sum(a * b for a, b in zip(through(query), key)) / math.sqrt(len(query)) for key in keys]
+        e = [math.exp(s - max(scores)) for s in scores]
+        p = through([x / sum(e) for x in e])
+        out.append([math.fsum(w * float(row[c]) for w, row in zip(p, v)) for c in range(v.shape[1])])
+    return np.array(out)

@@ -45,7 +45,7 @@ def test_logits_equal_the_simulated_model(config, kv):
 
 
 @pytest.mark.needs_jit
-@pytest.mark.parametrize("kv", RECIPES)
+@pytest.mark.parametrize("kv", KV)
 def test_greedy_text_of_the_trained_model_is_the_same(kv):
     model = mq.load("tiny")
     prompt = [1, 2, 3, 4]

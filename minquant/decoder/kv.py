@@ -1,13 +1,12 @@
 """From the name of a cache format to the cache that the kernels read and write.
 
-The names are those of ``Recipe(kv=...)``, and the numbers are the same. ``"kivi2"`` has no recipe: it is KIVI's 2-bit
-layout, described in ``kernels/caches.py``.
+The names are those of ``Recipe(kv=...)``, and the numbers are the same.
 """
 
 from __future__ import annotations
 
 from ..kernels import caches
-from ..model import Config
+from ..model import CacheFormat, Config
 from ..scaling import Scheme
 
 KV = ("bf16", "fp8_e4m3:token", "fp8_e4m3:g32", "int8:token", "int8:g32", "int4:token", "int4:g32", "kivi2")
@@ -17,7 +16,8 @@ _KINDS = {"bf16": caches.BFloat16Cache, "fp8_e4m3": caches.E4M3Cache, "int8": ca
 
 def check_kv(kv: str) -> str:
     """The format's name as ``KV`` has it. Raises ValueError where there is no kernel for it."""
-    name = kv if kv == "kivi2" else str(Scheme.parse(kv))
+    form = CacheFormat.parse(kv)
+    name = str(Scheme.parse(kv)) if isinstance(form.values, Scheme) and form.keys == form.values else kv
     if name not in KV:
         raise ValueError(f"there is no kernel for a cache in {kv!r}. The decoder caches keys and values in "
                          f"{', '.join(KV)}. (Recipe(kv=...) measures the quality of any scheme, without a kernel.)")

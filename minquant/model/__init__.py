@@ -5,7 +5,9 @@ Read it in this order:
     config.py         the numbers that fix a shape, and the names of the weights
     layers.py         the parts as functions: RMSNorm, RoPE, grouped-query attention, SwiGLU
     transformer.py    the whole model, with its one seam for quantization
+    cache_format.py   formats of cached keys and values: by token, by channel, before RoPE, KIVI's groups and window
     cache.py          keys and values kept from token to token
+    attending.py      attention whose operands are rounded
     generation.py     prefill, decode, sampling
     recipe.py         what of a model is quantized, and how
     quantizing.py     a recipe applied, block by block
@@ -18,6 +20,7 @@ Read it in this order:
 """
 
 from .cache import KVCache
+from .cache_format import CacheFormat
 from .config import Config, linear_names, tensor_shapes
 from .loading import load, save
 from .random import SHAPES, random_model
@@ -25,5 +28,5 @@ from .recipe import METHODS, Method, Recipe
 from .tokenizer import Tokenizer
 from .transformer import Transformer
 
-__all__ = ["Config", "KVCache", "METHODS", "Method", "Recipe", "SHAPES", "Tokenizer", "Transformer", "linear_names",
-           "load", "random_model", "save", "tensor_shapes"]
+__all__ = ["CacheFormat", "Config", "KVCache", "METHODS", "Method", "Recipe", "SHAPES", "Tokenizer", "Transformer",
+           "linear_names", "load", "random_model", "save", "tensor_shapes"]

@@ -22,6 +22,8 @@ import numpy as np
 from ..scaling import QTensor, Scheme
 from . import awq
 from . import calibration as text
+from .attending import AttentionFormat
+from .cache_format import CacheFormat
 from .config import EMBEDDING, Config, linear_names, tensor_shapes
 from .recipe import METHODS, Method, Recipe
 from .transformer import Transformer
@@ -113,14 +115,18 @@ def _check(config: Config, recipe: Recipe) -> None:
                 _check_group(Scheme.parse(scheme), shapes[name][-1], f"{part} of {name}")
     if recipe.head is not None and not recipe.skips(config.head_name):
         _check_group(Scheme.parse(recipe.head), shapes[config.head_name][-1], f"head of {config.head_name}")
-    for part in ("kv", "attention"):
-        if getattr(recipe, part) is not None:
-            _check_group(Scheme.parse(getattr(recipe, part)), config.head_dim, f"{part}: a head")
+    _check_length(CacheFormat.parse(recipe.kv).row_group, config.head_dim, "kv: a head", recipe.kv)
+    if recipe.attention is not None:
+        _check_group(AttentionFormat.parse(recipe.attention).scheme, config.head_dim, "attention: a head")
 
 
 def _check_group(scheme: Scheme, width: int, where: str) -> None:
-    if scheme.group_size and width % scheme.group_size:
-        raise ValueError(f"{where}: a row of {width} is no whole number of groups of {scheme.group_size} ({scheme}); "
+    _check_length(scheme.group_size, width, where, scheme)
+
+
+def _check_length(group: int | None, width: int, where: str, name: Any) -> None:
+    if group and width % group:
+        raise ValueError(f"{where}: a row of {width} is no whole number of groups of {group} ({name}); "
                          f"choose a group size that divides {width}")
 
 

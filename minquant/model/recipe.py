@@ -21,6 +21,8 @@ from ..methods import Hessian, check_scheme, gptq_from_hessian, hqq, rtn
 from ..methods.awq import check_scheme as check_scales
 from ..methods.hqq import check_scheme as check_zero_point
 from ..scaling import QTensor, Scheme, fake_quantize
+from .attending import AttentionFormat
+from .cache_format import CacheFormat
 from .gatherers import Gatherer, Samples
 
 
@@ -83,8 +85,10 @@ class Recipe:
         method: how their codes are chosen, a key of ``METHODS``.
         activations: scheme of the input of every linear layer that is not left in float itself; the output
             matrix is one of them where ``head`` is given. ``"int8:tensor"`` takes one scale over the tokens at hand.
-        kv: scheme of cached keys (after RoPE) and values, each head of each token on its own.
-        attention: scheme of the queries, the keys and the attention probabilities, row by row.
+        kv: format of cached keys (after RoPE) and values: a scheme, for each head of each token on its own; ``"kivi4"``
+            and ``"kivi2"``; or with ``:keychannel`` and ``:prerope`` (see ``cache_format.py``).
+        attention: scheme of the queries, the keys and the attention probabilities, row by row; with ``:smooth`` the
+            mean key is taken off first (see ``attending.py``).
         head: scheme of the output matrix, and with it of the embedding where they are tied. Always rounded to nearest.
         skip: names of weights that stay in float, inputs included. A name is matched by its dotted parts and may
             hold ``*``: ``"down_proj"``, ``"layers.0"``, ``"model.layers.*.self_attn.k_proj.weight"``.
@@ -109,9 +113,10 @@ class Recipe:
             given = getattr(self, part)
             if given is None:
                 continue
-            scheme = _parse(part, given)
-            _check_granularity(part, scheme)
-            object.__setattr__(self, part, given if isinstance(given, str) else str(scheme))
+            scheme = _parse(part, given, _READERS.get(part, Scheme.parse))
+            if part == "activations":
+                _check_granularity(part, scheme)
+            object.__setattr__(self, part, given if isinstance(given, str) else str(Scheme.parse(given)))
         if self.method not in METHODS:
             raise ValueError(f"recipe, method: {self.method!r} is unknown; this version has {', '.join(METHODS)}")
         if self.weights is not None:
@@ -156,10 +161,13 @@ def _matches(name: str, pattern: str) -> bool:
     return fnmatch.fnmatchcase(f".{name}.", f"*.{pattern}.*")
 
 
-def _parse(part: str, scheme: str | Scheme) -> Scheme:
-    """The scheme of a part. Raises as ``Scheme.parse``, with the name of the part."""
+_READERS = {"kv": CacheFormat.parse, "attention": AttentionFormat.parse}  # of the parts that are no plain scheme
+
+
+def _parse(part: str, scheme: str | Scheme, read: Callable[[Any], Any] = Scheme.parse) -> Any:
+    """The scheme or format of a part. Raises as ``Scheme.parse``, with the name of the part."""
     try:
-        return Scheme.parse(scheme)
+        return read(scheme)
     except (ValueError, TypeError) as error:
         raise type(error)(f"recipe, {part}: {error}") from None
 
@@ -190,14 +198,10 @@ def _check_method(method: str, scheme: Scheme, part: str = "weights") -> None:
 
 
 def _check_granularity(part: str, scheme: Scheme) -> None:
-    """Refuse scales that the part cannot have: rows of activations and of the cache are made one token at a time."""
-    shared = scheme.granularity
-    if part in ("activations", "kv", "attention") and shared == "channel":
+    """Refuse scales that activations cannot have: their rows are made one token at a time."""
+    if scheme.granularity == "channel":
         raise ValueError(f"recipe, {part}: one scale per channel would be shared by tokens that are not there yet; "
                          f"write {scheme.format.name}:token for one scale per row")
-    if part in ("kv", "attention") and shared == "tensor":
-        raise ValueError(f"recipe, {part}: one scale for the whole tensor would be shared by tokens that are not "
-                         f"there yet; write {scheme.format.name}:token for one scale per row")
 
 
 def fake_quantizer(scheme: str | None) -> Callable[[np.ndarray], np.ndarray]:

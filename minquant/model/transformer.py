@@ -21,7 +21,9 @@ from typing import Any
 import numpy as np
 
 from . import layers
-from .cache import KVCache
+from .attending import AttentionFormat, attend
+from .cache import KVCache, LayerCache, Piece
+from .cache_format import CacheFormat
 from .config import EMBEDDING, FINAL_NORM, Config, tensor_shapes
 from .recipe import Recipe, fake_quantizer
 from .tokens import check_room, check_tokens
@@ -54,8 +56,10 @@ class Transformer:
         self.recipe = recipe if recipe is not None else Recipe()
         self.qtensors = dict(qtensors or {})
         self._round_input = fake_quantizer(self.recipe.activations)
-        self._round_kv = fake_quantizer(self.recipe.kv)
-        self._round_attention = fake_quantizer(self.recipe.attention)
+        self._cache_format = CacheFormat.parse(self.recipe.kv)
+        operands = None if self.recipe.attention is None else AttentionFormat.parse(self.recipe.attention)
+        self._round_attention = fake_quantizer(operands and operands.scheme)
+        self._smooth = operands is not None and operands.smooth
 
     # ---- what a model is asked
 
@@ -120,7 +124,7 @@ class Transformer:
 
     def new_cache(self, capacity: int | None = None) -> KVCache:
         """An empty cache in this model's cache format, for ``run``."""
-        return KVCache(self.config, capacity, self._round_kv)
+        return KVCache(self.config, capacity, self.recipe.kv)
 
     @property
     def nbytes(self) -> int:
@@ -165,25 +169,22 @@ class Transformer:
         name, c = f"model.layers.{layer}.self_attn", self.config
         q, k, v = self._linears(x, [f"{name}.{p}_proj.weight" for p in "qkv"], tap)  # (T, H * h), (T, G * h) twice
         q = layers.rope(layers.split_heads(q, c.heads), *angles)  # (H, T, h)
-        k = layers.rope(layers.split_heads(k, c.kv_heads), *angles)  # (G, T, h)
-        v = layers.split_heads(v, c.kv_heads)  # (G, T, h)
+        flat_k = layers.split_heads(k, c.kv_heads)  # (G, T, h), before RoPE
+        k, v = layers.rope(flat_k, *angles), layers.split_heads(v, c.kv_heads)  # (G, T, h) each
         if tap is not None:
             tap(f"{name}.q", q), tap(f"{name}.k", k), tap(f"{name}.v", v)
-        k, v = self._remembered(layer, k, v, cache, prefill)  # (G, S, h) each
-        q, k = self._round_attention(q), self._round_attention(k)  # (H, T, h), (G, S, h)
-        y = layers.attention(q, k, v, self._round_attention)  # (H, T, h)
+        kept = flat_k if self._cache_format.before_rope else k  # (G, T, h)
+        pieces = self._remembered(layer, kept, v, cache, prefill)
+        y = [attend(q[:, own], *seen, self._round_attention, self._smooth) for own, *seen in pieces]
+        y = np.concatenate(y, axis=1)  # (H, T, h)
         return self._linears(layers.merge_heads(y), [f"{name}.o_proj.weight"], tap)[0]  # (T, H * h) -> (T, d)
 
     def _remembered(self, layer: int, k: np.ndarray, v: np.ndarray, cache: KVCache | None,
-                    prefill: bool) -> tuple[np.ndarray, np.ndarray]:
-        """The keys and values attention reads, (G, S, h) each: each has passed the cache format once."""
-        if cache is None:
-            return self._round_kv(k), self._round_kv(v)
-        stored = cache.store(layer, k, v)
-        if not prefill:
-            return stored
-        # These tokens' own are still at hand unrounded; what came before them is only there as it was stored.
-        return tuple(np.concatenate((old[:, :cache.length], new), axis=1) for old, new in zip(stored, (k, v)))
+                    prefill: bool) -> list[Piece]:
+        """Keys and values (G, T, h), stored; and which keys and values of all positions which queries read."""
+        if cache is not None:
+            return cache.store(layer, k, v, prefill)
+        return LayerCache.of_one_pass(self.config, self._cache_format, k.shape[1]).store(k, v)
 
     def feed_forward(self, layer: int, x: np.ndarray, tap: Tap | None = None) -> np.ndarray:
         """SwiGLU on the normalised x (T, d) -> (T, d)."""
