@@ -109,10 +109,11 @@ def _written(paths: list[Path], as_json: bool, variant: str) -> int:
 
 
 def _grade(options: argparse.Namespace) -> int:
-    from . import grading
+    from . import grading, submissions
 
     if options.seconds <= 0:
         raise ValueError(f"--seconds {options.seconds:g}: a limit is more than 0")
+    list(submissions.find(options.places))  # raises where there is nothing to grade, before a process is started
     print(_fences(options.seconds), file=sys.stderr)
     report = grading.grade(options.places, options.out, variant=options.variant, seconds=options.seconds,
                            per_student=options.per_student, progress=lambda words: print(words, file=sys.stderr))
