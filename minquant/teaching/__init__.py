@@ -15,6 +15,7 @@
                        repair_pictures.py: arrows, plots
     salient_channel.py one column times s and its neighbours, for lesson 09;  awq_steps.py: AWQ taken apart;
                        salience_figures.py: plots
+    exponent_card.py   a block with one exponent on a slider, for lesson 11
     pictures.py        drawings of ideas;  figures.py: measured points, with matplotlib;  format_figures.py: formats
     sentences.py       sentences made from measurements
     predictions.py     predict(): a number written down before it is measured
@@ -34,9 +35,9 @@ _NAMES = {"explore": "widgets", "show_still": "widgets", "predict": "predictions
           "click_bits": "bit_clicker", "inspect_bytes": "byte_inspector", "walk_header": "header_walker",
           "explore_grid": "number_grid", "blind_test": "who_wrote_it", "quiz": "quizzes", "with_spread": "sentences",
           "decode_line": "sentences", "machine_lines": "sentences"}
-_MODULES = ("bits", "exercises", "figures", "format_figures", "grid_figures", "kl_heat_map", "ledger", "one_weight",
-            "packing_figures", "packing_pictures", "pictures", "predictions", "quality_figures", "quizzes", "sentences",
-            "svg", "who_wrote_it", "widgets")
+_MODULES = ("bits", "exercises", "exponent_card", "figures", "format_figures", "grid_figures", "kl_heat_map", "ledger",
+            "one_weight", "packing_figures", "packing_pictures", "pictures", "predictions", "quality_figures", "quizzes",
+            "sentences", "svg", "who_wrote_it", "widgets")
 
 __all__ = [*_NAMES, *_MODULES]
 
