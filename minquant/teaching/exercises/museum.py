@@ -99,7 +99,7 @@ class Museum:
                 mine = float(self.caught(spec, answers, room, inputs))
             except Miss:
                 mine = None
-            rows.append((room.name[:18], mine, float(len(room.bugs))))
+            rows.append((room.name, mine, float(len(room.bugs))))
         return Bars("Broken programs that your test refuses", "", rows, other="Planted")
 
 

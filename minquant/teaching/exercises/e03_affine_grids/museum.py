@@ -88,18 +88,18 @@ def _zeros_spoiled(spec: Spec, x: np.ndarray, amax: float) -> tuple:
 
 
 ROOMS = (
-    Room("a wrong neighbour", {
+    Room("wrong neighbours", {
         "rounds towards zero": _broken(np.trunc), "rounds down": _broken(np.floor),
         "rounds twice": _broken(lambda v: np.rint(np.rint(2 * v) / 2))},
         "inside the range, a code stands for a number at most half a step away",
         "try many numbers between the codes, and allow half a step, not more"),
-    Room("the ends of the range", {
+    Room("ends of the range", {
         "another convention": _broken(scale_for_codes=lambda s, a: _scale(a, s["other_divisor"]),
                                       scale_given=lambda s, a: _scale(a, s["other_divisor"])),
         "stored before it is clipped": _broken(steps=_wraps), "one code too far down": _broken(steps=_one_too_far)},
         "numbers beyond amax get the code at that end; the ends are part of the convention, and so is the scale",
         "try numbers well beyond amax on both sides, and work the scale out yourself"),
-    Room("the scale that is stored", {
+    Room("the stored scale", {
         "codes made with the scale before rounding": _broken(scale_for_codes=lambda s, a: a / s["divisor"]),
         "a scale that was never rounded": _broken(scale_given=lambda s, a: a / s["divisor"])},
         "whoever reads the codes has the stored float16 scale, so they must fit that one",
