@@ -1,6 +1,7 @@
 """What does a format buy? Bytes, tokens per second, and the share of what this machine's memory can deliver.
 
     machine.py       what this machine is
+    container.py     what a container allows of it
     bandwidth.py     read_bandwidth: the speed of light
     decode.py        measure_decode: tokens per second of packed models, formats in alternation
     outside.py       outside_matrices_ms: what a token costs outside its weight matrices
@@ -16,6 +17,7 @@ measured, so importing this package loads no compiler.
 
 from .bandwidth import read_bandwidth
 from .batch import batch_sweep
+from .container import container_limits
 from .decode import measure_decode
 from .ladder import LadderResult, ladder
 from .machine import machine
@@ -23,5 +25,5 @@ from .outside import outside_matrices_ms
 from .unpacking import unpacking_speed
 from .versus import versus
 
-__all__ = ["LadderResult", "batch_sweep", "ladder", "machine", "measure_decode", "outside_matrices_ms",
+__all__ = ["LadderResult", "batch_sweep", "container_limits", "ladder", "machine", "measure_decode", "outside_matrices_ms",
            "read_bandwidth", "unpacking_speed", "versus"]
