@@ -30,7 +30,7 @@ def main(argv: list[str]) -> int:
     """Run ``minquant fragility``; returns the exit code."""
     args = parser().parse_args(argv)
     report = measure(args)
-    print(as_json(report) if args.json else f"{report['table']}\n\n{report['statement']}")
+    print(as_json(report) if args.json else "\n\n".join(report[key] for key in ("table", "why", "statement")))
     return 0
 
 
@@ -38,11 +38,11 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """The object ``--json`` prints. Raises ValueError or OSError for what cannot be measured."""
     from .. import load
     from ..evaluation import Reference, fragility, heldout_tokens
-    from ..evaluation.fragility_text import as_markdown, statement
+    from ..evaluation.fragility_text import as_markdown, statement, why
 
     model = load(args.checkpoint)
     tokens = heldout_tokens(model, limit_bytes=args.limit_bytes)
     reference = Reference(model, tokens, stride=model.config.context)
     found = fragility(model, reference, args.bits, args.sharing, progress=bar())
     return {"checkpoint": args.checkpoint, "tokens": len(tokens), "rows": [c.figures() for c in found.cells.values()],
-            "table": as_markdown(found), "statement": statement(found)}
+            "table": as_markdown(found), "why": why(found), "statement": statement(found)}
