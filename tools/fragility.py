@@ -1,16 +1,19 @@
 """The fragility experiment and the KV cache against position, on the shipped model: data/FRAGILITY.md, fragility.json.
 
-    python tools/fragility.py               as it is stored
-    python tools/fragility.py --quick       a first look, written nowhere
-    python tools/fragility.py --keep FOLDER    keeps each measurement there, and goes on where it stopped
+    python tools/fragility.py                  all of the test text, five widths, 60 prompts
+    python tools/fragility.py --limit-bytes 8000 --prompts 8 --print    a first look, written nowhere
+    python tools/fragility.py --keep FOLDER    keeps each measurement there, and goes on where it stopped; a folder is
+                                               for one set of flags
 
-A tool and not a verb: it runs for a quarter of an hour, and what it writes is shipped. The first half is also
-``minquant fragility``.
+A tool and not a verb: it runs for half an hour, and what it writes is shipped, with the command that made it. The first
+half is also ``minquant fragility``.
 """
 
 import argparse
+import hashlib
 import json
 import platform
+import shlex
 import sys
 from pathlib import Path
 
@@ -27,8 +30,9 @@ from minquant.evaluation.fragility import measured_kl  # noqa: E402
 from minquant.evaluation.fragility_text import as_markdown, statement, why  # noqa: E402
 from minquant.model import CacheFormat  # noqa: E402
 
-CACHES = ("int8:token", "fp8_e4m3:token", "mxfp8", "int4:token", "int4:g32:asym", "int4:token:keychannel",
-          "int4:token:prerope", "kivi4", "int2:g32:asym", "kivi2", "kivi2:prerope")
+CACHES = ("int8:token", "fp8_e4m3:token", "mxfp8", "int4:token", "int4:token:prerope", "int4:token:keychannel", "kivi4",
+          "int2:g32:asym", "int2:g32:asym:keychannel", "kivi2", "kivi2:prerope")
+PROMPT, LENGTH = 16, 192  # tokens given, tokens written
 SMOOTHED = ("int8:token", "fp8_e4m3:token", "mxfp8", "int4:token", "int4:g32:asym")
 CONTROLS = ("int8:g32", "int4:g32", "int3:g32")
 TEXT = """# Fragility, measured
@@ -36,7 +40,7 @@ TEXT = """# Fragility, measured
 The shipped model; each of its four parts quantized *alone* to the same number of bits: the weights of its blocks, the
 inputs of its linear layers, cached keys and values, attention's queries, keys and probabilities. Made by
 
-    python tools/fragility.py
+    {command}
 
 with Python {python} and NumPy {numpy}; all figures are in fragility.json, and `minquant fragility` makes this part.
 
@@ -84,43 +88,31 @@ everything counted, when {context} tokens are in it.
 def main() -> None:
     """Measure, then print or write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="little text; print, write nothing")
+    parser.add_argument("--bits", default="8,6,5,4,3", help="widths of the first half")
+    parser.add_argument("--limit-bytes", type=int, help="use only the start of the test text")
+    parser.add_argument("--prompts", type=int, default=60, help="prompts of the second half")
+    parser.add_argument("--print", action="store_true", help="print the tables and write nothing")
     parser.add_argument("--keep", type=Path, help="folder in which measurements are kept")
     args = parser.parse_args()
     model = mq.load("tiny")
-    tokens = heldout_tokens(model, limit_bytes=8000 if args.quick else None)
+    tokens = heldout_tokens(model, limit_bytes=args.limit_bytes)
     context = model.config.context
     reference = Reference(model, tokens, stride=context)
 
     def kept_kl(recipe: mq.Recipe) -> np.ndarray:
         return kept(args.keep, f"kl {recipe}", lambda: measured_kl(model, reference, recipe))
 
-    found = fragility(model, reference, measure=kept_kl, progress=True)
-    count, length = (8, 64) if args.quick else (60, 240)
-    prompts = cut_prompts(tokens, count, 16)
-    written = kept(args.keep, "written", lambda: write_greedily(model, prompts, length, progress=True))
-    recipes = {f"weights {scheme}": mq.Recipe(weights=scheme) for scheme in CONTROLS}
-    recipes |= {f"kv {scheme}": mq.Recipe(kv=scheme) for scheme in CACHES}
-
-    def point(name: str) -> ByPosition:
-        def measure() -> np.ndarray:
-            found = by_position(model, {name: recipes[name]}, tokens, prompts, written)[name]
-            return np.r_[found.kl.ravel(), found.runs.identical]
-        flat = kept(args.keep, f"position {recipes[name]}", measure)
-        kl = flat[:-count].reshape(-1, context)
-        return ByPosition(kl, GreedyRuns(flat[-count:].astype(int), length),
-                          cache_bytes(model.config, recipes[name].kv or "bf16", context) / context)
-
-    points = {name: point(name) for name in recipes}
-    smooth = smoothing({scheme: [kept_kl(mq.Recipe(attention=scheme + end)) for end in ("", ":smooth")]
-                        for scheme in SMOOTHED})
-    settings = {"tokens": len(tokens), "context": context, "windows": len(tokens) // context, "control": CONTROLS[1],
-                "prompts": count, "prompt": 16, "length": length, "sure": SURE, "head_dim": model.config.head_dim,
-                "hidden": model.config.hidden, "ffn": model.config.ffn, "python": platform.python_version(), "numpy": np.__version__}
-    rows = {name: figures(point, points[f"weights {CONTROLS[1]}"], context, length) for name, point in points.items()}
-    text = TEXT.format(table=as_markdown(found), statement=statement(found), why=why(found), smooth=smooth,
+    found = fragility(model, reference, [int(b) for b in args.bits.split(",")], measure=kept_kl, progress=True)
+    smooth = {scheme: [kept_kl(mq.Recipe(attention=scheme + end)) for end in ("", ":smooth")] for scheme in SMOOTHED}
+    points = points_of(model, tokens, args.prompts, args.keep)
+    rows = {name: figures(point, points[f"weights {CONTROLS[1]}"]) for name, point in points.items()}
+    settings = {"command": command(), "tokens": len(tokens), "context": context, "windows": len(tokens) // context,
+                "control": CONTROLS[1], "prompts": args.prompts, "prompt": PROMPT, "length": LENGTH, "sure": SURE,
+                "head_dim": model.config.head_dim, "hidden": model.config.hidden, "ffn": model.config.ffn,
+                "python": platform.python_version(), "numpy": np.__version__}
+    text = TEXT.format(table=as_markdown(found), statement=statement(found), why=why(found), smooth=smoothing(smooth),
                        positions=positions(rows), compounds=compounds(rows), **settings)
-    if args.quick:
+    if args.print:
         print(text)
         return
     write(ROOT / "data" / "FRAGILITY.md", text)
@@ -128,11 +120,38 @@ def main() -> None:
     write(ROOT / "data" / "fragility.json", json.dumps(everything, indent=1) + "\n")
 
 
+def points_of(model: mq.Transformer, tokens: np.ndarray, count: int, keep: Path | None) -> dict[str, ByPosition]:
+    """Controls and caches against position, one at a time, so that each is kept."""
+    context = model.config.context
+    prompts = cut_prompts(tokens, count, PROMPT)
+    written = kept(keep, "written", lambda: write_greedily(model, prompts, LENGTH, progress=True))
+    recipes = {f"weights {scheme}": mq.Recipe(weights=scheme) for scheme in CONTROLS}
+    recipes |= {f"kv {scheme}": mq.Recipe(kv=scheme) for scheme in CACHES}
+
+    def measure(name: str) -> np.ndarray:
+        found = by_position(model, {name: recipes[name]}, tokens, prompts, written)[name]
+        return np.r_[found.kl.ravel(), found.runs.identical]
+
+    points = {}
+    for name, recipe in recipes.items():
+        flat = kept(keep, f"position {recipe}", lambda: measure(name))  # one array: what a folder can keep
+        points[name] = ByPosition(flat[:-count].reshape(-1, context), GreedyRuns(flat[-count:].astype(int), LENGTH),
+                                  cache_bytes(model.config, recipe.kv or "bf16", context) / context)
+    return points
+
+
+def command() -> str:
+    """The command line, without where measurements were kept."""
+    words = sys.argv[1:]
+    if "--keep" in words:
+        del words[words.index("--keep"):words.index("--keep") + 2]
+    return shlex.join(["python", "tools/fragility.py", *words])
+
+
 def kept(folder: Path | None, name: str, measure) -> np.ndarray:
     """A measurement, taken from the folder where it is there."""
     if folder is None:
         return measure()
-    import hashlib
     path = folder / f"{hashlib.sha256(name.encode()).hexdigest()[:24]}.npy"
     if not path.exists():
         found = measure()
@@ -142,8 +161,9 @@ def kept(folder: Path | None, name: str, measure) -> np.ndarray:
     return np.load(path)
 
 
-def figures(point: ByPosition, control: ByPosition, context: int, length: int) -> dict:
+def figures(point: ByPosition, control: ByPosition) -> dict:
     """Everything of one recipe, ready for JSON."""
+    context, length = point.kl.shape[1], point.runs.length
     early, late, half = (0, context // 4), (context - context // 4, context), length // 2
     quarters = [point.kl_between(a, a + context // 8) for a in range(0, context, context // 8)]
     return {"bytes_per_token": point.bytes_per_token, "kl_early": point.kl_between(*early),
@@ -183,7 +203,7 @@ def compounds(rows: dict[str, dict]) -> str:
     grows = [name for name, (factor, error) in found.items() if factor - 1 > SURE * error]
     low, high = min(factor for factor, _ in found.values()), max(factor for factor, _ in found.values())
     reading = (f"Reading: over the control, the KL of caches without a window grows {low:.2f} to {high:.2f} times from "
-               f"the first quarter to the last; more than {SURE:g} standard errors above 1 in {len(grows)} of {len(found)}"
+               f"the first quarter to the last, by more than {SURE:g} standard errors in {len(grows)} of {len(found)}"
                + (f" ({', '.join(grows)})." if grows else ": the error does not compound measurably."))
     later = [name for name, row in rows.items() if row["leaving_late"][1] > row["leaving_early"][2]]
     return reading + (" Writing: runs that are still identical leave at a higher rate in the second half than in the "

@@ -13,9 +13,9 @@ SHARINGS = ["row", "group", "practised"]
 
 def parser() -> Parser:
     """The command line of this verb."""
-    p = Parser("fragility", "Weights, activations, KV cache and attention, each quantized alone: does the order of the\n"
-                            "text books hold? On held-out docstrings of this Python's standard library. All of it takes\n"
-                            "some ten minutes; --limit-bytes 8000 gives a first look.")
+    p = Parser("fragility", "Weights, activations, KV cache and attention, each quantized alone: does the order of\n"
+                            "the text books hold? On held-out docstrings of this Python's standard library. All of\n"
+                            "it takes some ten minutes; --limit-bytes 8000 gives a first look.")
     p.add_argument("checkpoint", nargs="?", default="tiny", metavar="CHECKPOINT",
                    help="folder of a checkpoint in Hugging Face layout, or the shipped model")
     p.add_argument("--bits", type=wholes(2), metavar="A,B", default=[8, 6, 5, 4, 3], help="bits of a code")

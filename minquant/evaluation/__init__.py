@@ -33,8 +33,9 @@ from .mixed import Choice, Sensitivity, sensitivity, shuffled, spend
 from .statistics import Difference, binomial_interval, paired_difference, standard_error
 from .summary import Evaluation, evaluate, heldout_tokens
 
-__all__ = ["ByPosition", "Cell", "Choice", "Difference", "Evaluation", "Flips", "Fragility", "Gap", "GreedyRuns", "HeldOut", "MethodRow", "Perplexity",
-           "Reference", "Sensitivity", "binomial_interval", "bits_per_byte", "by_position", "cache_bytes", "calibration_tokens", "compare_methods",
-           "cut_prompts", "evaluate", "fragility", "frontier", "greedy_agreement", "growth", "heldout", "heldout_tokens",
-           "kl_divergence", "kl_quantiles", "paired_difference", "perplexity", "quality_curve", "sensitivity",
-           "shuffled", "spend", "standard_error", "top1_agreement", "top1_flips", "write_greedily"]
+__all__ = ["ByPosition", "Cell", "Choice", "Difference", "Evaluation", "Flips", "Fragility", "Gap", "GreedyRuns",
+           "HeldOut", "MethodRow", "Perplexity", "Reference", "Sensitivity", "binomial_interval", "bits_per_byte",
+           "by_position", "cache_bytes", "calibration_tokens", "compare_methods", "cut_prompts", "evaluate",
+           "fragility", "frontier", "greedy_agreement", "growth", "heldout", "heldout_tokens", "kl_divergence",
+           "kl_quantiles", "paired_difference", "perplexity", "quality_curve", "sensitivity", "shuffled", "spend",
+           "standard_error", "top1_agreement", "top1_flips", "write_greedily"]

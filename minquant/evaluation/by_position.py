@@ -2,18 +2,18 @@
 
 How it works
     A rounded weight is wrong once, and the same for every token. A rounded key is read by all later tokens, whose own
-    keys are computed from what they read: an error could feed on itself. Two measurements, each beside quantized weights
-    as a control, whose error has nothing to feed on but the same text:
+    keys are computed from what they read: an error could feed on itself. Two measurements, each beside quantized
+    weights as a control, whose error has nothing to feed on but the same text:
 
         reading     the text is given, in windows that do not overlap. KL at position p, averaged over the windows. If
                     errors compound, KL grows with p beyond what the control's does
-        writing     each model writes on by itself, and the runs are compared with the float model's. A run that has left
-                    never returns, so the share of identical runs falls in any case; what tells is the *rate* at which
-                    runs still identical leave, per token. If errors compound, it rises with p
+        writing     each model writes on by itself, and the runs are compared with the float model's. A run that has
+                    left never returns, so the share of identical runs falls in any case; what tells is the *rate* at
+                    which runs still identical leave, per token. If errors compound, it rises with p
 
 How sure
-    Windows are independent pieces of text: their spread over the root of their number. Rates: Wilson's interval, over the
-    tokens at risk.
+    Windows are independent pieces of text: their spread over the root of their number. Rates: Wilson's interval, over
+    the tokens at risk.
 
 What we leave out
     Contexts beyond the model's 512 tokens.

@@ -47,8 +47,9 @@ if TYPE_CHECKING:
 TEXTBOOK = ("weights", "activations", "kv", "attention")  # least fragile first
 SHARED = {"row": {part: "token" for part in TEXTBOOK} | {"weights": "channel"},
           "group": {part: "g32" for part in TEXTBOOK}}
-PRACTISED = {"weights": {"weights": "int{}:g32:asym", "method": "gptq"}, "activations": {"activations": "int{}:g32:asym"},
-             "kv": {"kv": "kivi{}"}, "attention": {"attention": "int{}:g32:asym:smooth"}}
+PRACTISED = {"weights": {"weights": "int{}:g32:asym", "method": "gptq"},
+             "activations": {"activations": "int{}:g32:asym"}, "kv": {"kv": "kivi{}"},
+             "attention": {"attention": "int{}:g32:asym:smooth"}}
 PRACTISED_BITS = (2, 4)  # those of KIVI
 BUDGET = 0.01  # nats per token that a part may cost
 
@@ -84,8 +85,8 @@ class Cell:
 
     def figures(self) -> dict[str, Any]:
         """Everything but the array, ready for JSON."""
-        return {"part": self.part, "sharing": self.sharing, "bits": self.bits, "scheme": getattr(self.recipe, self.part),
-                "method": self.recipe.method, "kl": self.kl, "kl_stderr": self.kl_stderr, "error": self.error}
+        scheme = getattr(self.recipe, self.part)
+        return {"part": self.part, "sharing": self.sharing, "bits": self.bits, "scheme": scheme, "method": self.recipe.method, "kl": self.kl, "kl_stderr": self.kl_stderr, "error": self.error}
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ def fragility(model: Transformer, reference: Reference, bits: Sequence[int] = (8
         reference: the float model on the text to measure on.
         bits: widths of the codes, each once; *practised* has PRACTISED_BITS.
         sharing: of "row", "group", "practised".
-        measure: function of a recipe that gives KL per token, (N,); by default it is measured. For results that are kept.
+        measure: function of a recipe that gives KL per token, (N,), where results are kept; by default it is measured.
         progress: True for a progress bar over the recipes, or a function that wraps an iterable.
 
     Raises ValueError for no bits, bits given twice or an unknown sharing, and for what ``model.quantize`` refuses.

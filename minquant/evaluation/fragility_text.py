@@ -47,13 +47,13 @@ def _by_kl(found: Fragility) -> str:
         verdicts = [verdict(found.gaps(*column)[i][2]) for column in columns]
         count = Counter(verdicts)
         every += verdicts
-        said.append(f"{NAMES[a]} < {NAMES[b]} " + ", ".join(f"{name} in {count[name]}" for name in VERDICTS if count[name]))
+        said.append(f"{NAMES[a]} < {NAMES[b]} " + ", ".join(f"{v} in {count[v]}" for v in VERDICTS if count[v]))
     holds = "it holds" if set(every) == {"holds"} else "it does not hold" if "reversed" in every else \
         "nothing contradicts it"
     orders = Counter(" < ".join(NAMES[cell.part] for cell in found.order(*column)) for column in columns)
     usual, times = orders.most_common(1)[0]
-    return (f"- By KL at the same bits: {holds}. Of {len(columns)} comparisons, {'; '.join(said)}. The order most often "
-            f"measured is {usual} ({times} of {len(columns)}).")
+    return (f"- By KL at the same bits: {holds}. Of {len(columns)} comparisons, {'; '.join(said)}. The order most "
+            f"often measured is {usual} ({times} of {len(columns)}).")
 
 
 def _by_bits(found: Fragility) -> list[str]:
@@ -80,8 +80,8 @@ def _by_error(found: Fragility) -> list[str]:
         kl = [found.cells[part, sharing, bits].kl for part in TEXTBOOK]
         spread.append(max(kl) / min(kl)), spread_minded.append(max(minded) / min(minded))
     return [f"- By KL per unit of relative squared error of what is rounded: it holds in {held} of {len(columns)}.",
-            f"- Why: KL is that error times how much the model minds it. Between the most and the least fragile part, KL "
-            f"differs {min(spread):.2g} to {max(spread):.2g} times, KL per unit of error {min(spread_minded):.2g} to "
+            "- Why: KL is that error times how much the model minds it. Between the most and the least fragile part, "
+            f"KL differs {min(spread):.2g} to {max(spread):.2g} times, KL per unit of error {min(spread_minded):.2g} to "
             f"{max(spread_minded):.2g} times. The second is the model's doing; the first holds also what the grid does "
             "to each part's numbers, which depends on how many share a scale and how far they spread."]
 
