@@ -86,7 +86,8 @@ class Cell:
     def figures(self) -> dict[str, Any]:
         """Everything but the array, ready for JSON."""
         scheme = getattr(self.recipe, self.part)
-        return {"part": self.part, "sharing": self.sharing, "bits": self.bits, "scheme": scheme, "method": self.recipe.method, "kl": self.kl, "kl_stderr": self.kl_stderr, "error": self.error}
+        return {"part": self.part, "sharing": self.sharing, "bits": self.bits, "scheme": scheme,
+                "method": self.recipe.method, "kl": self.kl, "kl_stderr": self.kl_stderr, "error": self.error}
 
 
 @dataclass(frozen=True)
