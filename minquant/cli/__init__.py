@@ -24,6 +24,7 @@ VERBS = {
     "ladder": "size, speed and quality of every precision level, in one table",
     "decode": "tokens per second of packed weights, beside this machine's read bandwidth",
     "eval": "perplexity and KL of a quantization recipe on held-out text",
+    "fragility": "weights, activations, KV cache and attention, each quantized alone",
     "quantize": "a checkpoint and a recipe become a file",
     "generate": "let a model write, at any precision",
     "exercises": "status, release, solutions and grading of the exercises",

@@ -16,8 +16,8 @@ RECIPE_FLAGS = {
     "weights": "linear layers of the blocks, for example int4:g32",
     "method": "how the codes of the weights are chosen: rtn, gptq, gptq_act_order, awq, awq+gptq or hqq",
     "activations": "inputs of every linear layer, for example int8:token",
-    "kv": "cached keys and values, for example int8:token",
-    "attention": "queries, keys and probabilities inside attention, for example int8:token",
+    "kv": "cached keys and values, for example int8:token, kivi2 or int4:token:keychannel",
+    "attention": "queries, keys and probabilities inside attention, for example int8:token or int8:token:smooth",
     "head": "output matrix (with the embedding, when tied)",
 }
 CALIBRATION_TOKENS = 8192
