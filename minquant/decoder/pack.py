@@ -110,6 +110,21 @@ def pack_model(model: Transformer, weights: str | Scheme, head: str | Scheme, co
                    final_norm=_copy(source[FINAL_NORM]), cos=_copy(cos), sin=_copy(sin))
 
 
+def pack_matrix(q: QTensor, activations: str | None = None) -> packed.Packed:
+    """One quantized matrix as the kernels read it, with a layer axis of length 1.
+
+    ``q`` (rows, columns); ``activations`` as in ``Decoder``. Raises ValueError for a scheme without a kernel and for rows
+    that its bytes cannot hold.
+    """
+    kind = packed_type(q.scheme, activations)
+    packed.check_columns(kind, q.shape[1])
+    arrays = []
+    for part in _as_stored(kind, q):
+        arrays.append(packed.aligned((1, *part.shape), part.dtype))
+        arrays[-1][0] = part
+    return kind(*arrays, q.scheme.format.values.astype(np.float32)) if kind is packed.Book4 else kind(*arrays)
+
+
 def _pack_stack(model: Transformer, names: list[list[str]], scheme: Scheme, activations: str | None) -> packed.Packed:
     """One packed matrix: ``names[layer]`` are the tensors whose rows are stacked in that layer."""
     kind, shapes = packed_type(scheme, activations), tensor_shapes(model.config)

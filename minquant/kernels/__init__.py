@@ -16,6 +16,8 @@ Files, in the order to read them:
     batch.py        the same weights times several vectors at once
     attention.py    one token against the cache
     step.py         a whole token, from embedding row to logits
+    ladder.py       int8 and int4 once more, step by step from NumPy to the vector layer
+    detours.py      ways that are slower than the weights they came from: to be measured
     _cache.py       where compiled code is kept
 
 Loops that Numba compiles; nothing here knows a model, a scheme or a file. Kernels write into arrays they are
@@ -26,7 +28,8 @@ given and check nothing: ``minquant.Decoder`` checks what it hands them. Everyth
 from ._cache import kernel_cache, state as cache_state
 
 with kernel_cache():
-    from . import attention, bandwidth, batch, bits, floats, inputs, integers, matvec, packed, rows, step, targets
+    from . import (attention, bandwidth, batch, bits, detours, floats, inputs, integers, ladder, matvec, packed, rows, step,
+                   targets)
 
-__all__ = ["attention", "bandwidth", "batch", "bits", "cache_state", "floats", "inputs", "integers", "matvec", "packed",
-           "rows", "step", "targets"]
+__all__ = ["attention", "bandwidth", "batch", "bits", "cache_state", "detours", "floats", "inputs", "integers", "ladder",
+           "matvec", "packed", "rows", "step", "targets"]
