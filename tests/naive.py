@@ -751,3 +751,15 @@ def adamw(weight: float, gradients, rates, betas, eps: float, decay: float) -> l
         weight = weight - rate * decay * weight - rate * step
         path.append(weight)
     return path
+
+
+# ---------------------------------------------------------------------------------------------- the ladder of kernels
+
+def grouped_matvec(codes, scale, x, group=32):
+    """(out, size): out[r] = sum of scale[r, c // group] * codes[r, c] * x[c] in float64; size: the same of magnitudes."""
+    out, size = [], []
+    for row, scales in zip(codes, scale):
+        terms = [float(scales[c // group]) * float(q) * float(x[c]) for c, q in enumerate(row)]
+        out.append(sum(terms))
+        size.append(sum(abs(t) for t in terms))
+    return np.array(out), np.array(size)
