@@ -1,8 +1,8 @@
 """The versions of one product, from NumPy to the vector layer, timed in turns: what each idea is worth here.
 
-The versions are those of ``kernels/ladder.py`` for int8 and int4 in groups of 32: v0 to v3 from that file, v4 and v5 the
-decoder's own kernel with 8-bit activations. ``kernel_ladder`` times them on one matrix (``turns.py``), beside a bf16
-kernel on one thread and on all. Every result is compared with NumPy's before anything is timed.
+The versions are those of ``kernels/ladder.py`` for int8 and int4 in groups of 32: v0 to v3 from that file, v4 and v5
+the decoder's own kernel with 8-bit activations. ``kernel_ladder`` times them on one matrix (``turns.py``), beside a
+bf16 kernel on one thread and on all.
 
     gb_per_s         *packed* bytes per second: codes and scales, which any version has to read. What else a version
                      moves is its own fault and shows as a smaller figure

@@ -1,7 +1,7 @@
 """The same weights, used in three ways: how many bytes move, what that predicts, and what it takes.
 
-``matvec_paths`` counts the bytes of each way first and divides them by the read bandwidth of the same moment: the time it
-would take if nothing but memory mattered. Then it is timed, in turns with the others (``turns.py``).
+``matvec_paths`` counts the bytes of each way first and divides them by the read bandwidth of the same moment: the time
+it would take if nothing but memory mattered. Then it is timed, in turns with the others (``turns.py``).
 
     fused                       codes are decoded in a register: only packed bytes move (8-bit activations)
     dequantize, then multiply   a float32 copy of the matrix is written and read back
@@ -51,9 +51,8 @@ def matvec_paths(shape: tuple[int, int] = SHAPE, threads: int | Sequence[int] | 
 
     Returns:
         One row per path, format and number of threads: ``path``, ``format``, ``threads``, ``shape``, ``repetitions``,
-        ``moved`` (the byte ledger), ``bytes_per_weight``, and as medians with ``_p10`` and ``_p90``: ``ms``,
-        ``predicted_ms``, ``read_gb_per_s``, ``speedup_over_bf16``, ``predicted_speedup`` has no spread: it is a ratio of
-        bytes.
+        ``moved`` (the byte ledger), ``bytes_per_weight``, ``predicted_speedup`` (over bf16, a ratio of bytes), and as
+        medians with ``_p10`` and ``_p90``: ``ms``, ``predicted_ms``, ``read_gb_per_s``, ``speedup_over_bf16``.
     """
     import numba
 
@@ -64,7 +63,8 @@ def matvec_paths(shape: tuple[int, int] = SHAPE, threads: int | Sequence[int] | 
     return [_row(key, shape, samples) for key in calls]
 
 
-def _calls(w: np.ndarray, x: np.ndarray, counts: Sequence[int]) -> dict[tuple[str, str, int], Callable[[], np.ndarray]]:
+def _calls(w: np.ndarray, x: np.ndarray,
+           counts: Sequence[int]) -> dict[tuple[str, str, int], Callable[[], np.ndarray]]:
     """(path, format, threads) -> a call that returns out (rows,)."""
     from ..kernels import detours, ladder
 
@@ -98,8 +98,8 @@ def _row(key: tuple[str, str, int], shape: tuple[int, int], samples: dict) -> di
     seconds, read = samples[key].T
     moved = bytes_moved(path, name)
     size = sum(moved.values())
-    return {"path": path, "format": name, "threads": threads, "shape": shape, "repetitions": len(seconds), "moved": moved,
-            "bytes_per_weight": size, "predicted_speedup": 2.0 / size, **summary("ms", 1e3 * seconds),
+    return {"path": path, "format": name, "threads": threads, "shape": shape, "repetitions": len(seconds),
+            "moved": moved, "bytes_per_weight": size, "predicted_speedup": 2.0 / size, **summary("ms", 1e3 * seconds),
             **summary("predicted_ms", size * shape[0] * shape[1] / read / 1e6), **summary("read_gb_per_s", read),
             **summary("speedup_over_bf16", samples[FUSED, "bf16", threads][:, 0] / seconds)}
 
@@ -130,7 +130,8 @@ def launch_cost(pieces: Sequence[int] = PIECES, shape: tuple[int, int] = (4096, 
     samples = {p: np.empty((repetitions, 2)) for p in pieces}
     for round_ in range(-1, repetitions):  # the first round compiles and is not kept
         for p in pieces:
-            both = (seconds_of(lambda p=p: detours.bf16_in_pieces(out, codes, x, p)), seconds_of(lambda p=p: from_python(p)))
+            both = (seconds_of(lambda p=p: detours.bf16_in_pieces(out, codes, x, p)),
+                    seconds_of(lambda p=p: from_python(p)))
             if round_ >= 0:
                 samples[p][round_] = both
     return [{"pieces": p, "repetitions": repetitions, **summary("ms", 1e3 * samples[p][:, 0]),

@@ -2,8 +2,8 @@
 
 Most questions of the kind "why is my quantized model slower" end at one of these:
 
-    fake quantization           weights stay in 16 bits and are rounded to their grid whenever they are used, to find out
-                                what rounding does to a model. As many bytes as before, and more work.
+    fake quantization           weights stay in 16 bits and are rounded to their grid whenever they are used, to find
+                                out what rounding does to a model. As many bytes as before, and more work.
     dequantize, then multiply   codes are turned into a float32 copy of the matrix, and then a product for floats reads
                                 that copy: 1 byte a weight becomes 1 read, 4 written and 4 read again. (A processor that
                                 fetches a cache line before it writes to it moves another 4.)

@@ -1,12 +1,12 @@
 """One product, written again and again: what makes a quantized matrix-vector product fast, a step at a time.
 
-``out = W @ x`` for weights of 8 or 4 bits, groups of 32 that share a float16 scale. Every version reads the same codes
-and gives the same result (v3 on: for activations rounded to 8 bits). Each adds one idea to the one before:
+``out = W @ x`` for weights of 8 or 4 bits, groups of 32 that share a float16 scale. Every version reads the same
+codes and gives the same result (v3 on: for activations rounded to 8 bits). Each adds one idea to the one before:
 
     v0  NumPy: turn the codes into floats, then multiply. Every step is a pass over memory: 4 bits become 32 on the way.
     v1  one compiled loop that takes one code at a time: nothing is written but the result. Yet each weight costs a
-        division of its place, a shift that depends on that place, a scale of its own, and an addition that waits for the
-        one before it.
+        division of its place, a shift that depends on that place, a scale of its own, and an addition that waits for
+        the one before it.
     v2  the same sum in a form the compiler can do eight or more at a time: codes that need the same shift lie side
         by side (two *halves* of a row share the bytes), the sum may be reordered, the scales of a row are unpacked
         first, and every eight neighbours share one.
@@ -52,7 +52,10 @@ def pack_halves(codes: np.ndarray) -> np.ndarray:
 # ----------------------------------------------------------------------------------------------------------- v0: NumPy
 
 def int8_v0(codes: np.ndarray, scale: np.ndarray, x: np.ndarray) -> np.ndarray:
-    """codes (rows, columns) int8, scale (rows, groups) float16 bits as int16, x (columns,) float32 -> (rows,) float32."""
+    """Product (rows,) float32 of codes (rows, columns) int8 and x (columns,) float32.
+
+    scale (rows, groups): float16 bits, as int16.
+    """
     weights = codes.astype(_f32)
     weights.reshape(*scale.shape, GROUP)[...] *= scale.view(np.float16).astype(_f32)[..., None]
     return weights @ x
@@ -65,7 +68,7 @@ def int4_v0(packed: np.ndarray, scale: np.ndarray, x: np.ndarray) -> np.ndarray:
     return int8_v0(codes - np.int8(8), scale, x)
 
 
-# -------------------------------------------------------------------------------------------- v1: one code after another
+# ---------------------------------------------------------------------------------- v1: one code after another
 
 @exact_jit
 def int8_v1(out, codes, scale, x):
@@ -121,11 +124,14 @@ def int4_v2(out, packed, scale, x, s):
         out[r] = low + high
 
 
-# ------------------------------------------------------------------------------------------ v3: whole numbers times such
+# -------------------------------------------------------------------------------- v3: whole numbers times such
 
 @jit
 def int8_v3(out, codes, scale, x_codes, x_scale, s):
-    """As ``int8_v2`` for activations x_scale[c // 32] * x_codes[c]: x_codes int8 (columns,), x_scale float32 (groups,)."""
+    """As ``int8_v2`` for activations x_scale[c // 32] * x_codes[c].
+
+    x_codes (columns,) int8; x_scale (groups,) float32.
+    """
     for r in range(codes.shape[0]):
         _row_scales(s, scale, r)
         total = _f32(0)
