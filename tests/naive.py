@@ -424,30 +424,31 @@ def packed_weight(packed, layer: int, row: int, column: int) -> float:
         return int(packed.codes[layer, row, column]) * float(packed.scale[layer, row])
     if kind == "E5M2":
         return float_value(int(packed.codes[layer, row, column]) & 255, 5, 2, "ieee") * float(packed.scale[layer, row])
-    columns = packed.codes.shape[2] * 8 // {"Int4Groups": 4, "Int4Zeros": 4, "Book4": 4, "Int3Groups": 3,
-                                            "Int2Groups": 2}.get(kind, 8)
-    group = column * packed.scale.shape[2] // columns
-    scale = packed_scale(packed.scale[layer, row, group])
-    row_bytes = [int(b) & 255 for b in packed.codes[layer, row]]
-    if kind == "Int8Groups":
-        return (row_bytes[column] ^ 128) * scale - 128 * scale
-    if kind == "E4M3Groups":
-        return float_value(row_bytes[column], 4, 3, "nan") * scale
-    if kind == "Int2Groups":
-        return (low_bits(row_bytes, column, columns, 2) - 2) * scale
+    groups = packed.scale.shape[2]
+    if kind in ("Int8Groups", "E4M3Groups"):
+        code = int(packed.codes[layer, row, column]) & 255
+        scale = packed_scale(packed.scale[layer, row, column * groups // packed.codes.shape[2]])
+        return float_value(code, 4, 3, "nan") * scale if kind == "E4M3Groups" else ((code ^ 128) - 128) * scale
+    bits = {"Int3Groups": 3, "Int2Groups": 2}.get(kind, 4)
+    words = [int(word) for word in packed.codes[layer, row // 8, :, row % 8]]
+    group = column * groups // (len(words) * 32 // bits)
+    scale = packed_scale(packed.scale[layer, row // 8, group, row % 8])
     if kind == "Int3Groups":
-        low, high = row_bytes[:columns // 4], row_bytes[columns // 4:]
-        return (low_bits(low, column, columns, 2) + 4 * low_bits(high, column, columns, 1) - 4) * scale
-    code = low_bits(row_bytes, column, columns, 4)
+        three = words[column // 32 * 3:][:3]
+        code = word_field(three[:2], column % 32, 2) + 4 * word_field(three[2:], column % 32, 1)
+        return (code - 4) * scale
+    code = word_field(words, column, bits)
     if kind == "Book4":
         return float(packed.table[code]) * scale
-    return (code - (int(packed.zero[layer, row, group]) if kind == "Int4Zeros" else 8)) * scale
+    offset = {"Int2Groups": 2, "Int4Groups": 8}
+    return (code - (offset[kind] if kind in offset else int(packed.zero[layer, row // 8, group, row % 8]))) * scale
 
 
-def low_bits(row_bytes, column: int, columns: int, bits: int) -> int:
-    """The code of a column where several that lie a fixed distance apart share a byte, the first in the lowest bits."""
-    part, place = divmod(column, columns * bits // 8)
-    return row_bytes[place] // 2 ** (bits * part) % 2**bits
+def word_field(words, column: int, bits: int) -> int:
+    """The code of a column: four neighbours in the lowest bits of the four bytes of a word, the next four above them."""
+    word, place = divmod(column, 32 // bits)
+    field, byte = divmod(place, 4)
+    return words[word] // 2 ** (8 * byte + bits * field) % 2**bits
 
 
 def packed_scale(stored) -> float:
@@ -458,10 +459,9 @@ def packed_scale(stored) -> float:
     return 2.0 ** (int(stored) - 127) if kind == "uint8" else float(stored)
 
 
-def packed_matrix(packed, layer: int, columns: int):
+def packed_matrix(packed, layer: int, rows: int, columns: int):
     """All weights of one layer of a packed matrix: float64 (rows, columns)."""
-    return np.array([[packed_weight(packed, layer, row, column) for column in range(columns)]
-                     for row in range(packed.codes.shape[1])])
+    return np.array([[packed_weight(packed, layer, row, column) for column in range(columns)] for row in range(rows)])
 
 
 def attend(q, keys, values):

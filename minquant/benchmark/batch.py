@@ -93,13 +93,13 @@ def _passes(model: Transformer, weights: str, threads: int, most: int, progress)
     w, widths = decoder.packed_weights, (c.hidden, c.heads * c.head_dim, c.ffn)
     rng = np.random.default_rng(0)
     vectors = [rng.standard_normal((most, width), np.float32) for width in widths]
-    rows = max(m.codes.shape[1] for m in w[1:6])
+    rows = max(packed.stored_rows(m) for m in w[1:6])
     out, decoded = packed.aligned((rows * most,), np.float32), packed.aligned((threads, 2, max(widths) + 16), np.float32)
 
     def run(batch: int) -> None:
         with thread_count(threads):
             batch_pass(out[:rows * batch].reshape(rows, batch), w, *(v[:batch] for v in vectors), decoded)
 
-    count = sum(m.codes.shape[0] * m.codes.shape[1] * width for m, width in
+    count = sum(m.codes.shape[0] * packed.stored_rows(m) * width for m, width in
                 zip(w[1:6], (c.hidden, c.heads * c.head_dim, c.hidden, c.ffn, c.hidden)))
     return run, sum(packed.nbytes(m) for m in w[1:6]), count

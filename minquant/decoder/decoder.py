@@ -95,7 +95,7 @@ class Decoder:
     @threads.setter
     def threads(self, threads: int | None) -> None:
         # With room at the end that keeps each thread on cache lines of its own.
-        shape = _check_threads(threads), self._longest_row() + 16
+        shape = _check_threads(threads), 2 * self._longest_row() + 16
         self._scratch = self._scratch._replace(room=packed.aligned(shape, np.float32))
 
     def step(self, token: int, out: np.ndarray | None = None) -> np.ndarray:

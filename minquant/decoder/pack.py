@@ -137,11 +137,23 @@ def _pack_stack(model: Transformer, names: list[list[str]], scheme: Scheme, acti
             for q in _quantized_rows(model, name, scheme):
                 stored = _as_stored(kind, q)
                 if arrays is None:
-                    arrays = [packed.aligned((len(names), rows, *part.shape[1:]), part.dtype) for part in stored]
+                    arrays = [_room_for(kind, len(names), rows, part) for part in stored]
                 for array, part in zip(arrays, stored):
-                    array[layer, row:row + len(part)] = part
+                    if kind in packed.BITS:
+                        packed.put_rows(array, layer, row, part)
+                    else:
+                        array[layer, row:row + len(part)] = part
                 row += q.shape[0]
     return kind(*arrays, scheme.format.values.astype(np.float32)) if kind is packed.Book4 else kind(*arrays)
+
+
+def _room_for(kind: type, layers: int, rows: int, part: np.ndarray) -> np.ndarray:
+    """An array for the rows of all layers, of which ``part`` is some; zeros where they do not fill a block of eight."""
+    if kind not in packed.BITS:
+        return packed.aligned((layers, rows, *part.shape[1:]), part.dtype)
+    array = packed.aligned((layers, -(-rows // packed.LANES), part.shape[1], packed.LANES), part.dtype)
+    array[:, -1] = 0
+    return array
 
 
 def _quantized_rows(model: Transformer, name: str, scheme: Scheme) -> Iterator[QTensor]:

@@ -19,6 +19,7 @@ from numba import prange
 
 from ._cache import jit, parallel_jit
 from .floats import places
+from .packed import stored_rows
 from .rows import decode_row
 
 _f32 = np.float32
@@ -77,8 +78,8 @@ def batch_pass(out, weights, hidden, attended, inner, decoded):
     """
     w = weights
     for layer in range(w.qkv.codes.shape[0]):
-        batch_matvec(out[:w.qkv.codes.shape[1]], w.qkv, layer, hidden, decoded)
-        batch_matvec(out[:w.output.codes.shape[1]], w.output, layer, attended, decoded)
-        batch_matvec(out[:w.gate_up.codes.shape[1]], w.gate_up, layer, hidden, decoded)
-        batch_matvec(out[:w.down.codes.shape[1]], w.down, layer, inner, decoded)
-    batch_matvec(out[:w.head.codes.shape[1]], w.head, 0, hidden, decoded)
+        batch_matvec(out[:stored_rows(w.qkv)], w.qkv, layer, hidden, decoded)
+        batch_matvec(out[:stored_rows(w.output)], w.output, layer, attended, decoded)
+        batch_matvec(out[:stored_rows(w.gate_up)], w.gate_up, layer, hidden, decoded)
+        batch_matvec(out[:stored_rows(w.down)], w.down, layer, inner, decoded)
+    batch_matvec(out[:stored_rows(w.head)], w.head, 0, hidden, decoded)

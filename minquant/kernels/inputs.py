@@ -25,18 +25,21 @@ from ._cache import exact_jit, jit
 from .packed import CHUNK, aligned
 
 _f32, _u32 = np.float32, np.uint32
+_PLACES = tuple(_f32(256.0**-k) for k in range(4))
 
 
 class FloatInput(NamedTuple):
-    """values (columns,) float32; sums (columns / 32,) float32; every_fourth (columns,) float32.
+    """values (columns,) float32; sums (columns / 32,) float32; every_fourth, in_place (columns,) float32.
 
     ``every_fourth`` holds the same numbers, each 32 of them in the order 0, 4, .. 28, 1, 5, .. 29, 2, .. 31: that in
-    which a vector kernel comes by the codes of 32 bytes (``vector_bytes.widen``).
+    which a vector kernel comes by the codes of 32 bytes (``vector_bytes.widen``). ``in_place``: column c divided by
+    256^(c mod 4), for codes that are multiplied where they lie in a 32-bit word (``eight_products.py``).
     """
 
     values: np.ndarray
     sums: np.ndarray
     every_fourth: np.ndarray
+    in_place: np.ndarray
 
 
 class Int8Input(NamedTuple):
@@ -53,7 +56,7 @@ def make_input(columns: int, activations: str | None) -> FloatInput | Int8Input:
     chunks = -(-columns // CHUNK)
     values, sums = aligned((columns,), _f32), aligned((chunks,), _f32)
     if activations is None:
-        return FloatInput(values, sums, aligned((CHUNK * chunks,), _f32))
+        return FloatInput(values, sums, *(aligned((CHUNK * chunks,), _f32) for _ in range(2)))
     return Int8Input(values, aligned((columns,), np.int8), aligned((chunks,), _f32), sums)
 
 
@@ -89,12 +92,13 @@ def quantize_into(codes, scale, sums, values):
 
 
 @jit
-def _float_parts(sums, every_fourth, values):
+def _float_parts(sums, every_fourth, in_place, values):
     for g in range(sums.size):
         total = _f32(0)
         for c in range(g * CHUNK, min((g + 1) * CHUNK, values.size)):
             total += values[c]
             every_fourth[g * CHUNK + c % 4 * 8 + c % CHUNK // 4] = values[c]
+            in_place[c] = values[c] * _PLACES[c % 4]
         sums[g] = total
 
 
@@ -115,7 +119,8 @@ def prepare(x):
 
 def _take_float(x, columns):
     chunks = (columns + CHUNK - 1) // CHUNK
-    return FloatInput(x.values[:columns], x.sums[:chunks], x.every_fourth[:CHUNK * chunks])
+    return FloatInput(x.values[:columns], x.sums[:chunks], x.every_fourth[:CHUNK * chunks],
+                      x.in_place[:CHUNK * chunks])
 
 
 def _take_int8(x, columns):
@@ -124,7 +129,7 @@ def _take_int8(x, columns):
 
 
 def _prepare_float(x):
-    _float_parts(x.sums, x.every_fourth, x.values)
+    _float_parts(x.sums, x.every_fourth, x.in_place, x.values)
 
 
 def _prepare_int8(x):

@@ -12,13 +12,12 @@ Here 5 is a *constant* of the compiled code: only then can the compiler see that
 it once. So the scales of a row are written out first, one float32 for every 32 weights (``rows.row_scales``), whatever
 the size of the groups: a few hundred bytes of working space that stay in the innermost cache.
 
-**int4** decodes two weights from a byte, about twice the instructions of int8 per weight, and int8 has only twice the
-bytes: in plain loops 4 bits are limited by arithmetic, not by memory.
-
 **8-bit activations** make the products whole numbers. In plain loops that gains nothing, since the compiler does not
-find the instruction that adds four products of bytes at once; ``simd.py`` names it.
+find the instruction that adds four products of bytes at once; the vector layer names it.
 
-**Any other format** is decoded a row at a time into a small buffer: ``decoded_rows``.
+**Codes that share a word** are decoded a row at a time into a small buffer, which stays in the innermost cache:
+``decoded_rows`` for float activations, ``grouped_dot`` for 8-bit ones. In plain loops such formats are limited by
+arithmetic, not by memory; ``eight_rows.py`` changes that.
 """
 
 from __future__ import annotations
@@ -27,11 +26,10 @@ import numpy as np
 
 from ._cache import jit
 from .floats import places
-from .inputs import input_scale
 from .packed import CHUNK
-from .rows import decode_row, row_scales
+from .rows import decode_codes, decode_row, row_scales, scales_of_row
 
-_f32, _i32 = np.float32, np.int32
+_f32 = np.float32
 
 
 @jit
@@ -61,49 +59,22 @@ def int8_groups(out, m, layer, x, s, first, stop):
 
 
 @jit
-def int4_groups(out, m, layer, x, s, first, stop):
-    """As ``int8_groups``. Bytes hold the weights of both halves of a row, each plus 8."""
-    values = x.values
-    half = values.size // 2
-    for r in range(first, stop):
-        row_scales(s, m.scale[layer, r], x)
-        codes, total, high = m.codes[layer, r], _f32(0), s[half >> 5:]
-        for c in range(half):
-            word = _i32(codes[c])
-            total += _f32(_i32(word & _i32(15)) - _i32(8)) * values[c] * s[c >> 5]
-            total += _f32(_i32(word >> _i32(4)) - _i32(8)) * values[half + c] * high[c >> 5]
-        out[r] = total
+def grouped_dot(out, m, layer, x, s, first, stop):
+    """The whole numbers of any grouped format times 8-bit activations; s (at least two rows,) float32.
 
-
-@jit
-def int8_groups_dot(out, m, layer, x, s, first, stop):
-    """As ``int8_groups``, with 8-bit activations: whole numbers within a group."""
+    Within a group products are whole numbers, and a float32 holds their sum exactly: at most 32 * 128 * 127 < 2^24.
+    """
+    columns, chunks = x.codes.size, x.sums.size
+    codes, scale = s[:columns], s[columns:]
     for r in range(first, stop):
-        row_scales(s, m.scale[layer, r], x)
-        codes, total = m.codes[layer, r], _f32(0)
-        for i in range(x.sums.size):
-            products = _i32(0)
+        decode_codes(codes, m, layer, r)
+        row_scales(scale, scales_of_row(m, layer, r), x)
+        total = _f32(0)
+        for i in range(chunks):
+            products = _f32(0)
             for c in range(CHUNK * i, CHUNK * (i + 1)):
-                products += _i32(codes[c]) * _i32(x.codes[c])
-            total += _f32(products) * s[i]
-        out[r] = total
-
-
-@jit
-def int4_groups_dot(out, m, layer, x, s, first, stop):
-    """The same for int4."""
-    half = m.codes.shape[2]
-    n = half // CHUNK
-    for r in range(first, stop):
-        row_scales(s, m.scale[layer, r], x)
-        codes, total = m.codes[layer, r], _f32(0)
-        for i in range(n):
-            low, high = _i32(0), _i32(0)
-            for c in range(CHUNK * i, CHUNK * (i + 1)):
-                word = _i32(codes[c])
-                low += _i32(_i32(word & _i32(15)) - _i32(8)) * _i32(x.codes[c])
-                high += _i32(_i32(word >> _i32(4)) - _i32(8)) * _i32(x.codes[half + c])
-            total += _f32(low) * s[i] + _f32(high) * s[n + i]
+                products += codes[c] * _f32(x.codes[c])
+            total += products * scale[i]
         out[r] = total
 
 
@@ -116,19 +87,4 @@ def decoded_rows(out, m, layer, x, s, first, stop):
         total = _f32(0)
         for c in range(row.size):
             total += row[c] * x.values[c]
-        out[r] = total
-
-
-@jit
-def decoded_rows_dot(out, m, layer, x, s, first, stop):
-    """The same for 8-bit activations, as the numbers they stand for."""
-    row = s[:x.values.size]
-    for r in range(first, stop):
-        decode_row(row, m, layer, r)
-        total = _f32(0)
-        for i in range(x.sums.size):
-            part = _f32(0)
-            for c in range(CHUNK * i, CHUNK * (i + 1)):
-                part += row[c] * _f32(x.codes[c])
-            total += part * input_scale(x, i)
         out[r] = total

@@ -16,6 +16,7 @@ from numba.extending import overload
 from . import floats, integers, packed
 from ._cache import jit, parallel_jit
 from .inputs import FloatInput, Int8Input, prepare
+from .packed import LANES
 from .targets import TARGET
 
 PLAIN = {
@@ -25,29 +26,26 @@ PLAIN = {
     (packed.E5M2, FloatInput): floats.e5m2_rows,
     (packed.Int8Rows, FloatInput): integers.int8_rows,
     (packed.Int8Groups, FloatInput): integers.int8_groups,
-    (packed.Int8Groups, Int8Input): integers.int8_groups_dot,
-    (packed.Int4Groups, FloatInput): integers.int4_groups,
-    (packed.Int4Groups, Int8Input): integers.int4_groups_dot,
 }
 SIMD = {}
 if TARGET is not None:
-    from . import simd
+    from . import eight_rows, simd
 
-    SIMD = {(packed.E4M3Groups, FloatInput): simd.e4m3_groups, (packed.Book4, FloatInput): simd.book4}
+    SIMD = {(packed.E4M3Groups, FloatInput): simd.e4m3_groups, (packed.Book4, FloatInput): eight_rows.book4}
     SIMD |= {(kind, x): kernel for x in (FloatInput, Int8Input) for kind, kernel in (
-        (packed.Int8Groups, simd.int8_groups), (packed.Int4Groups, simd.int4_groups),
-        (packed.Int4Zeros, simd.int4_zeros), (packed.Int3Groups, simd.int3_groups),
-        (packed.Int2Groups, simd.int2_groups))}
+        (packed.Int8Groups, simd.int8_groups), (packed.Int4Groups, eight_rows.int4_groups),
+        (packed.Int4Zeros, eight_rows.int4_zeros), (packed.Int3Groups, eight_rows.int3_groups),
+        (packed.Int2Groups, eight_rows.int2_groups))}
 
 
 def kernel_for(kind: type, x: type, table: dict | None = None):
     """The kernel that multiplies a packed type by an input type; ``table``: PLAIN to have the plain loops."""
     found = (SIMD | {key: kernel for key, kernel in PLAIN.items() if key not in SIMD}) if table is None else table
-    return found.get((kind, x)) or (integers.decoded_rows if x is FloatInput else integers.decoded_rows_dot)
+    return found.get((kind, x)) or (integers.decoded_rows if x is FloatInput else integers.grouped_dot)
 
 
 def share(out, m, layer, x, s, first, stop):
-    """Rows first..stop - 1 of ``out = m[layer] @ x``; s (at least columns,) float32 is working space."""
+    """Rows first..stop - 1 of ``out = m[layer] @ x``; s (at least 2 columns,) float32 is working space."""
     kernel_for(type(m), type(x))(out, m, layer, x, s, first, stop)
 
 
@@ -57,15 +55,22 @@ def _share_for(out, m, layer, x, s, first, stop):
     return lambda out, m, layer, x, s, first, stop: kernel(out, m, layer, x, s, first, stop)
 
 
+@jit
+def first_row(rows, thread, threads):
+    """Where the share of a thread begins: after equal numbers of blocks of eight rows."""
+    blocks = (rows + LANES - 1) // LANES
+    return min(rows, thread * blocks // threads * LANES)
+
+
 @parallel_jit
 def matvec(out, m, layer, x, room):
     """``out = m[layer] @ x``: out (rows,) float32, m packed, x an input that is prepared.
 
-    room (threads, at least columns) float32 is working space; its first axis says how many threads share the rows.
+    room (threads, at least 2 columns) float32 is working space; its first axis says how many threads share the rows.
     """
     threads, rows = room.shape[0], out.size
     for thread in prange(threads):
-        share(out, m, layer, x, room[thread], thread * rows // threads, (thread + 1) * rows // threads)
+        share(out, m, layer, x, room[thread], first_row(rows, thread, threads), first_row(rows, thread + 1, threads))
 
 
 @jit

@@ -14,6 +14,7 @@ from . import packed
 from ._cache import jit
 from .bits import bf16_to_float, e4m3_to_float, e5m2_to_float, half_to_float
 from .inputs import input_scale
+from .packed import CHUNK, LANES
 
 _f32, _i32, _u32 = np.float32, np.int32, np.uint32
 
@@ -42,29 +43,15 @@ def _scale_to_float_for(scale):
 
 @jit
 def row_scales(s, scale, x):
-    """s[i] = scale of the weights of chunk i, times that of its activations; returns the sum of scale times ``x.sums``.
+    """s[i] = scale of the weights of chunk i, times that of its activations.
 
     s (at least chunks,) float32; scale (groups,) as stored, one group being one or more chunks of 32; x an input.
     """
-    length, total = x.sums.size // scale.size, _f32(0)
+    length = x.sums.size // scale.size
     for g in range(scale.size):
         weight_scale = scale_to_float(scale[g])
         for i in range(g * length, (g + 1) * length):
             s[i] = weight_scale * input_scale(x, i)
-            total += weight_scale * x.sums[i]
-    return total
-
-
-@jit
-def zeros_offset(scale, zero, x):
-    """What stored zero points add to a product: the sum of scale times zero point times ``x.sums``."""
-    length, offset = x.sums.size // scale.size, _f32(0)
-    for g in range(scale.size):
-        total = _f32(0)
-        for i in range(g * length, (g + 1) * length):
-            total += x.sums[i]
-        offset += scale_to_float(scale[g]) * _f32(zero[g]) * total
-    return offset
 
 
 # --------------------------------------------------------------------------------------------------------------- rows
@@ -100,8 +87,127 @@ def _int8_row(out, m, layer, row):
 
 
 @jit
-def _scale_groups(out, scale):
-    """Every group of out (columns,) times its scale (groups,)."""
+def _put_fields(out, column, word, bits):
+    """The codes of a word of so many bits each, as numbers, from ``out[column]``."""
+    for q in range(8 // bits):
+        for k in range(4):
+            out[column + 4 * q + k] = _f32(_i32(word >> _u32(8 * k + bits * q)) & _i32((1 << bits) - 1))
+
+
+@jit
+def _codes4(out, m, layer, row):
+    words, lane = m.codes[layer, row // LANES], row % LANES
+    for i in range(out.size // 8):
+        _put_fields(out, 8 * i, words[i, lane], 4)
+
+
+@jit
+def _codes2(out, m, layer, row):
+    words, lane = m.codes[layer, row // LANES], row % LANES
+    for i in range(out.size // 16):
+        _put_fields(out, 16 * i, words[i, lane], 2)
+
+
+@jit
+def _codes3(out, m, layer, row):
+    words, lane = m.codes[layer, row // LANES], row % LANES
+    for i in range(out.size // CHUNK):
+        _put_fields(out, CHUNK * i, words[3 * i, lane], 2)
+        _put_fields(out, CHUNK * i + 16, words[3 * i + 1, lane], 2)
+        high = words[3 * i + 2, lane]
+        for c in range(CHUNK):
+            out[CHUNK * i + c] += _f32(4 * (_i32(high >> _u32(8 * (c % 4) + c // 4)) & _i32(1)))
+
+
+@jit
+def _int8_codes(out, m, layer, row):
+    for c in range(out.size):
+        out[c] = _f32(m.codes[layer, row, c])
+
+
+@jit
+def _int4_codes(out, m, layer, row):
+    _codes4(out, m, layer, row)
+    for c in range(out.size):
+        out[c] -= _f32(8)
+
+
+@jit
+def _int3_codes(out, m, layer, row):
+    _codes3(out, m, layer, row)
+    for c in range(out.size):
+        out[c] -= _f32(4)
+
+
+@jit
+def _int2_codes(out, m, layer, row):
+    _codes2(out, m, layer, row)
+    for c in range(out.size):
+        out[c] -= _f32(2)
+
+
+@jit
+def _int4_zeros_codes(out, m, layer, row):
+    _codes4(out, m, layer, row)
+    zero, lane = m.zero[layer, row // LANES], row % LANES
+    length = out.size // zero.shape[0]
+    for g in range(zero.shape[0]):
+        for c in range(g * length, (g + 1) * length):
+            out[c] -= _f32(zero[g, lane])
+
+
+@jit
+def _e4m3_codes(out, m, layer, row):
+    for c in range(out.size):
+        out[c] = e4m3_to_float(m.codes[layer, row, c])
+
+
+@jit
+def _book4_codes(out, m, layer, row):
+    _codes4(out, m, layer, row)
+    for c in range(out.size):
+        out[c] = m.table[_i32(out[c])]
+
+
+_CODES = {packed.Int8Groups: _int8_codes, packed.E4M3Groups: _e4m3_codes, packed.Int4Groups: _int4_codes,
+          packed.Int4Zeros: _int4_zeros_codes, packed.Int3Groups: _int3_codes, packed.Int2Groups: _int2_codes,
+          packed.Book4: _book4_codes}
+
+
+def decode_codes(out, m, layer, row):
+    """A row of a grouped format without its scales, zero points taken off: out (columns,) float32."""
+    _CODES[type(m)](out, m, layer, row)
+
+
+@overload(decode_codes)
+def _decode_codes_for(out, m, layer, row):
+    kernel = _CODES.get(getattr(m, "instance_class", None))
+    return kernel and (lambda out, m, layer, row: kernel(out, m, layer, row))
+
+
+def scales_of_row(m, layer, row):
+    """The scales (groups,) of a row of a grouped format, as stored: a view."""
+    return m.scale[layer, row // LANES, :, row % LANES] if type(m) in packed.BITS else m.scale[layer, row]
+
+
+@overload(scales_of_row)
+def _scales_of_row_for(m, layer, row):
+    if getattr(m, "instance_class", None) in packed.BITS:
+        return lambda m, layer, row: m.scale[layer, row // LANES, :, row % LANES]
+    return lambda m, layer, row: m.scale[layer, row]
+
+
+@overload(packed.stored_rows)
+def _stored_rows_for(m):
+    if getattr(m, "instance_class", None) in packed.BITS:
+        return lambda m: m.codes.shape[1] * LANES
+    return lambda m: m.codes.shape[1]
+
+
+@jit
+def _grouped_row(out, m, layer, row):
+    decode_codes(out, m, layer, row)
+    scale = scales_of_row(m, layer, row)
     length = out.size // scale.size
     for g in range(scale.size):
         s = scale_to_float(scale[g])
@@ -109,76 +215,8 @@ def _scale_groups(out, scale):
             out[c] *= s
 
 
-@jit
-def _int8_groups_row(out, m, layer, row):
-    for c in range(out.size):
-        out[c] = _f32(m.codes[layer, row, c])
-    _scale_groups(out, m.scale[layer, row])
-
-
-@jit
-def _e4m3_groups_row(out, m, layer, row):
-    for c in range(out.size):
-        out[c] = e4m3_to_float(m.codes[layer, row, c])
-    _scale_groups(out, m.scale[layer, row])
-
-
-@jit
-def _fields(out, codes, bits):
-    """The codes of a row of so many bits each, as numbers: part q of the row lies in bits ``bits * q`` and up."""
-    for q in range(8 // bits):
-        for c in range(codes.size):
-            out[q * codes.size + c] = _f32((_i32(codes[c]) >> _i32(bits * q)) & _i32((1 << bits) - 1))
-
-
-@jit
-def _int4_groups_row(out, m, layer, row):
-    _fields(out, m.codes[layer, row], 4)
-    for c in range(out.size):
-        out[c] -= _f32(8)
-    _scale_groups(out, m.scale[layer, row])
-
-
-@jit
-def _int4_zeros_row(out, m, layer, row):
-    _fields(out, m.codes[layer, row], 4)
-    length = out.size // m.zero.shape[2]
-    for c in range(out.size):
-        out[c] -= _f32(m.zero[layer, row, c // length])
-    _scale_groups(out, m.scale[layer, row])
-
-
-@jit
-def _int3_groups_row(out, m, layer, row):
-    codes, eighth = m.codes[layer, row], out.size // 8
-    _fields(out, codes[:2 * eighth], 2)
-    for k in range(8):
-        for c in range(eighth):
-            high = (_i32(codes[2 * eighth + c]) >> _i32(k)) & _i32(1)
-            out[k * eighth + c] += _f32(4 * high - 4)
-    _scale_groups(out, m.scale[layer, row])
-
-
-@jit
-def _int2_groups_row(out, m, layer, row):
-    _fields(out, m.codes[layer, row], 2)
-    for c in range(out.size):
-        out[c] -= _f32(2)
-    _scale_groups(out, m.scale[layer, row])
-
-
-@jit
-def _book4_row(out, m, layer, row):
-    _fields(out, m.codes[layer, row], 4)
-    for c in range(out.size):
-        out[c] = m.table[_i32(out[c])]
-    _scale_groups(out, m.scale[layer, row])
-
-
 _ROW = {packed.Float32: _float32_row, packed.BFloat16: _bf16_row, packed.E4M3: _e4m3_row, packed.E5M2: _e5m2_row,
-        packed.Int8Rows: _int8_row, packed.Int8Groups: _int8_groups_row, packed.E4M3Groups: _e4m3_groups_row,
-        packed.Int4Groups: _int4_groups_row, packed.Int4Zeros: _int4_zeros_row, packed.Int3Groups: _int3_groups_row,
-        packed.Int2Groups: _int2_groups_row, packed.Book4: _book4_row}
+        packed.Int8Rows: _int8_row, **{kind: _grouped_row for kind in _CODES}}
 
 
 def decode_row(out, m, layer, row):

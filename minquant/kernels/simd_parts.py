@@ -12,9 +12,8 @@ from numba.extending import overload
 from ._cache import inlined_jit
 from .inputs import Int8Input, input_scale
 from .rows import scale_to_float
-from .vector_bytes import dot4, dot4_signed, field, repeat, to_floats, widen, widen_field
-from .vectors import (load_bytes, load_floats, load_scales, load_small, multiply, multiply_add, spread, store_floats,
-                      sum_floats, zeros)
+from .vector_bytes import dot4_signed, repeat, to_floats, widen
+from .vectors import load_bytes, load_floats, load_scales, multiply, multiply_add, spread, store_floats, zeros
 
 _f32 = np.float32
 
@@ -49,64 +48,30 @@ def shift_for(length, groups):
 
 @inlined_jit
 def row_scales(s, scale, first, groups, x):
-    """s[i] = scale of the weights of chunk i, times that of its activations; returns the sum of scale times ``x.sums``.
+    """s[i] = scale of the weights of chunk i, times that of its activations.
 
     The scales (groups,) of the row stand in the flat array from ``first``; a group is one or more chunks. Eight groups
     become ``length`` times eight chunks; what is left of a row goes group by group.
     """
-    total, rest, length = zeros(), _f32(0), x.sums.size // groups
+    length = x.sums.size // groups
     shift, whole = shift_for(length, groups)
     for g in range(0, whole, 8):
         scales = load_scales(scale, first + g)
         for part in range(length):
             i = g * length + 8 * part
-            weight_scales = repeat(scales, 8 * part, shift)
-            store_floats(s, i, multiply(weight_scales, input_scales(x, i)))
-            total = multiply_add(total, weight_scales, load_floats(x.sums, i))
+            store_floats(s, i, multiply(repeat(scales, 8 * part, shift), input_scales(x, i)))
     for g in range(whole, groups):
         weight_scale, start = scale_to_float(scale[first + g]), g * length
         for i in range(start, start + length // 8 * 8, 8):
             store_floats(s, i, multiply(input_scales(x, i), weight_scale))
-            total = multiply_add(total, load_floats(x.sums, i), weight_scale)
         for i in range(start + length // 8 * 8, start + length):
             s[i] = weight_scale * input_scale(x, i)
-            rest += weight_scale * x.sums[i]
-    return sum_floats(total) + rest
-
-
-@inlined_jit
-def zeros_offset(scale, zero, first, groups, x):
-    """The sum of scale times zero point times ``x.sums``, of a row as in ``row_scales``."""
-    total, rest, length = zeros(), _f32(0), x.sums.size // groups
-    shift, whole = shift_for(length, groups)
-    for g in range(0, whole, 8):
-        products = multiply(load_scales(scale, first + g), load_small(zero, first + g))
-        for part in range(length):
-            total = multiply_add(total, repeat(products, 8 * part, shift), load_floats(x.sums, g * length + 8 * part))
-    for g in range(whole, groups):
-        product = scale_to_float(scale[first + g]) * _f32(zero[first + g])
-        for i in range(g * length, (g + 1) * length):
-            rest += product * x.sums[i]
-    return sum_floats(total) + rest
 
 
 # --------------------------------------------------------------------------------------------- codes times activations
 
-def dot(x, word, shift, width, place):
-    """FLOATS whose sum is the product of 32 codes, the fields of word, with the activations from ``place``."""
-
-
 def dot_signed(x, word, place):
-    """The same for whole bytes with a sign."""
-
-
-@inlined_jit
-def _float_dot(x, word, shift, width, place):
-    values = x.every_fourth
-    total = multiply_add(zeros(), to_floats(widen_field(word, 0, shift, width)), load_floats(values, place))
-    total = multiply_add(total, to_floats(widen_field(word, 1, shift, width)), load_floats(values, place + 8))
-    total = multiply_add(total, to_floats(widen_field(word, 2, shift, width)), load_floats(values, place + 16))
-    return multiply_add(total, to_floats(widen_field(word, 3, shift, width)), load_floats(values, place + 24))
+    """FLOATS whose sum is the product of 32 signed bytes with the activations from ``place``."""
 
 
 @inlined_jit
@@ -116,14 +81,6 @@ def _float_dot_signed(x, word, place):
     total = multiply_add(total, to_floats(widen(word, 1)), load_floats(values, place + 8))
     total = multiply_add(total, to_floats(widen(word, 2)), load_floats(values, place + 16))
     return multiply_add(total, to_floats(widen(word, 3)), load_floats(values, place + 24))
-
-
-@overload(dot)
-def _dot_for(x, word, shift, width, place):
-    if x.instance_class is Int8Input:
-        return lambda x, word, shift, width, place: (
-            to_floats(dot4(field(word, shift, width), load_bytes(x.codes, place))))
-    return lambda x, word, shift, width, place: _float_dot(x, word, shift, width, place)
 
 
 @overload(dot_signed)

@@ -68,7 +68,7 @@ class Scratch(NamedTuple):
     scores: np.ndarray            # (heads, context)
     gate_up: np.ndarray           # (2, ffn)
     projected: np.ndarray         # (hidden,)
-    room: np.ndarray              # (threads, longest row of any matrix, and a cache line)
+    room: np.ndarray              # (threads, twice the longest row of any matrix, and a cache line)
 
 
 @jit

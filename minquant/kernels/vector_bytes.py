@@ -40,7 +40,7 @@ def put_above(typingctx, low, high, shift):
 def dot4(typingctx, codes, x):
     """INTS: in lane i the sum of four products ``codes[4i + j] * x[4i + j]``; codes 0..127, x -127..127. Exact."""
     def generate(context, builder, signature, args):
-        return _dot4(builder, targets.TARGET, *args)
+        return dot4_of(builder, targets.TARGET, *args)
     return INTS(BYTES, BYTES), generate
 
 
@@ -52,7 +52,8 @@ def dot4_signed(typingctx, codes, x):
     return INTS(BYTES, BYTES), generate
 
 
-def _dot4(builder, target, codes, x):
+def dot4_of(builder, target, codes, x):
+    """The instructions of ``dot4`` for a target."""
     if target == "arm-dot":
         return _halves(builder, codes, x)
     if target == "x86-vnni":
@@ -71,7 +72,7 @@ def _dot4_signed(builder, target, codes, x):
     if target in ("x86-vnni", "x86-avx2"):  # these multiply unsigned by signed: the sign of a code moves over to x
         sign, kind = "llvm.x86.avx2.psign.b", llvm_type("i8", LANES)
         size, signed = call_llvm(builder, sign, kind, codes, codes), call_llvm(builder, sign, kind, x, codes)
-        return _dot4(builder, target, size, signed)
+        return dot4_of(builder, target, size, signed)
     return _four_sums(builder, builder.sext(codes, llvm_type("i32", LANES)), x)
 
 

@@ -66,7 +66,7 @@ def call_llvm(builder, name: str, result: ir.Type, *args):
     return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), args)
 
 
-def _place(context, builder, array_type, array, index):
+def place_of(context, builder, array_type, array, index):
     """Pointer to ``array[index]``."""
     return builder.gep(context.make_array(array_type)(context, builder, array).data, [index])
 
@@ -99,13 +99,24 @@ def _load(vector):
             return None
 
         def generate(context, builder, signature, args):
-            return _read(builder, _place(context, builder, signature.args[0], *args), vector.element, vector.lanes)
+            return _read(builder, place_of(context, builder, signature.args[0], *args), vector.element, vector.lanes)
         return vector(array, types.intp), generate
     return intrinsic(load)
 
 
-load_bytes = _load(BYTES)    # load_bytes(array, i): 32 items of one byte each, from array[i]
+load_bytes = _load(BYTES)    # load_bytes(array, i): the 32 bytes from array[i], whatever its items are
 load_floats = _load(FLOATS)  # load_floats(array, i): eight float32
+
+
+@intrinsic
+def load_one(typingctx, array, index):
+    """FLOATS: the float32 at ``array[index]`` in every lane."""
+    if not isinstance(array, types.Array) or array.dtype != types.float32:
+        return None
+
+    def generate(context, builder, signature, args):
+        return spread_lanes(builder, builder.load(place_of(context, builder, signature.args[0], *args)), 8)
+    return FLOATS(array, types.intp), generate
 
 
 @intrinsic
@@ -119,7 +130,7 @@ def load_scales(typingctx, array, index):
 
     def generate(context, builder, signature, args):
         element = {types.float32: "f32", types.int16: "i16", types.uint8: "i8"}[array.dtype]
-        stored = _read(builder, _place(context, builder, signature.args[0], *args), element)
+        stored = _read(builder, place_of(context, builder, signature.args[0], *args), element)
         if element == "f32":
             return stored
         if element == "i8":
@@ -135,7 +146,7 @@ def load_scales(typingctx, array, index):
 def load_small(typingctx, array, index):
     """FLOATS: eight uint8 from ``array[index]``, as the numbers they are."""
     def generate(context, builder, signature, args):
-        stored = _read(builder, _place(context, builder, signature.args[0], *args), "i8")
+        stored = _read(builder, place_of(context, builder, signature.args[0], *args), "i8")
         return builder.uitofp(stored, llvm_type("f32", 8))
     return FLOATS(array, types.intp), generate
 
@@ -144,17 +155,32 @@ def load_small(typingctx, array, index):
 def store_floats(typingctx, array, index, x):
     """``array[index:index + 8] = x``."""
     def generate(context, builder, signature, args):
-        pointer = _place(context, builder, signature.args[0], *args[:2])
+        pointer = place_of(context, builder, signature.args[0], *args[:2])
         builder.store(args[2], builder.bitcast(pointer, args[2].type.as_pointer())).align = 4
         return context.get_dummy_value()
     return types.void(array, types.intp, FLOATS), generate
 
 
 @intrinsic
+def store_first(typingctx, array, index, x, count):
+    """``array[index:index + min(count, 8)] = x``: the first lanes only, where fewer than eight are left."""
+    def generate(context, builder, signature, args):
+        lanes, i32 = llvm_type("i32", 8), ir.IntType(32)
+        pointer = place_of(context, builder, signature.args[0], *args[:2])
+        pointer = builder.bitcast(pointer, args[2].type.as_pointer())
+        count = spread_lanes(builder, builder.trunc(args[3], i32), 8)
+        mask = builder.icmp_signed("<", ir.Constant(lanes, list(range(8))), count)
+        name = "llvm.masked.store.v8f32." + ("p0" if str(pointer.type) == "ptr" else "p0v8f32")
+        call_llvm(builder, name, ir.VoidType(), args[2], pointer, i32(4), mask)
+        return context.get_dummy_value()
+    return types.void(array, types.intp, FLOATS, types.intp), generate
+
+
+@intrinsic
 def prefetch(typingctx, array, index):
     """Ask for the cache line of ``array[index]``; a place outside the array is allowed."""
     def generate(context, builder, signature, args):
-        pointer = _place(context, builder, signature.args[0], *args)
+        pointer = place_of(context, builder, signature.args[0], *args)
         read, keep, data = (ir.Constant(ir.IntType(32), n) for n in (0, 3, 1))
         pointer = builder.bitcast(pointer, ir.IntType(8).as_pointer())
         name = "llvm.prefetch.p0" if str(pointer.type) == "ptr" else "llvm.prefetch.p0i8"
@@ -175,6 +201,12 @@ def zeros(typingctx):
 def spread(typingctx, x):
     """FLOATS: the float32 x in every lane."""
     return FLOATS(types.float32), lambda context, builder, signature, args: spread_lanes(builder, args[0], 8)
+
+
+@intrinsic
+def add(typingctx, x, y):
+    """FLOATS: ``x + y``."""
+    return FLOATS(FLOATS, FLOATS), lambda context, builder, signature, args: builder.fadd(*args)
 
 
 @intrinsic

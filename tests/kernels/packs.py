@@ -19,21 +19,29 @@ def random_packed(kind, layers, rows, columns, seed=0, group=32, scale_type=np.f
     if kind is packed.BFloat16:
         values = rng.standard_normal((layers, rows, columns), np.float32)
         return kind((values.view(np.uint32) >> 16).astype(np.uint16))
-    codes = rng.integers(-128, 128, (layers, rows, columns * packed.BITS.get(kind, 8) // 8), np.int8)
+    if kind in packed.BITS:
+        return _eight_rows(rng, kind, layers, rows, columns, group, scale_type)
+    codes = rng.integers(-128, 128, (layers, rows, columns), np.int8)
     if kind in (packed.E4M3, packed.E4M3Groups):
         codes[(codes & 0x7F) == 0x7F] = 0  # the two codes that are not numbers
     if kind is packed.E5M2:
         codes[(codes & 0x7C) == 0x7C] = 0  # infinity and six that are not numbers
     if kind not in GROUPED:
         return kind(codes, rng.uniform(0.001, 0.1, (layers, rows)).astype(np.float32))
-    codes = codes.view(np.uint8) if kind in packed.BITS else codes
-    shape = (layers, rows, columns // group)
-    scale = _scales(rng, shape, scale_type)
+    return kind(codes, _scales(rng, (layers, rows, columns // group), scale_type))
+
+
+def _eight_rows(rng, kind, layers, rows, columns, group, scale_type):
+    """Formats that keep eight rows together; the rows that fill up the last block are random as well."""
+    blocks, words = -(-rows // packed.LANES), columns * packed.BITS[kind] // 32
+    codes = rng.integers(0, 2**32, (layers, blocks, words, packed.LANES), np.uint32)
+    shape = (layers, blocks, columns // group, packed.LANES)
+    more = []
     if kind is packed.Int4Zeros:
-        return kind(codes, scale, rng.integers(0, 16, shape, np.uint8))
+        more = [rng.integers(0, 16, shape, np.uint8)]
     if kind is packed.Book4:
-        return kind(codes, scale, np.sort(rng.uniform(-1, 1, 16)).astype(np.float32))
-    return kind(codes, scale)
+        more = [np.sort(rng.uniform(-1, 1, 16)).astype(np.float32)]
+    return kind(codes, _scales(rng, shape, scale_type), *more)
 
 
 def _scales(rng, shape, scale_type):

@@ -21,21 +21,20 @@ def name(value):
     return getattr(value, "__name__", str(value))
 
 
-def matvec_of(m, layer, x, threads=1):
+def matvec_of(m, layer, x, rows, threads=1):
     """By the kernel that ``matvec`` picks, each thread's share in turn: what takes long to compile is the threads."""
-    rows, out = m.codes.shape[1], np.full(m.codes.shape[1], np.nan, np.float32)
-    kernel = matvec.kernel_for(type(m), type(x))
+    out, kernel = np.full(rows, np.nan, np.float32), matvec.kernel_for(type(m), type(x))
     for t in range(threads):
-        room = np.zeros(x.values.size, np.float32)
-        kernel(out, m, layer, x, room, t * rows // threads, (t + 1) * rows // threads)
+        room = np.zeros(2 * x.values.size, np.float32)
+        kernel(out, m, layer, x, room, matvec.first_row(rows, t, threads), matvec.first_row(rows, t + 1, threads))
     return out
 
 
-def plain_of(m, layer, x):
+def plain_of(m, layer, x, rows):
     """The same by the plain loops, whatever ``matvec`` uses."""
-    out = np.full(m.codes.shape[1], np.nan, np.float32)
+    out = np.full(rows, np.nan, np.float32)
     kernel = matvec.kernel_for(type(m), type(x), matvec.PLAIN)
-    kernel(out, m, layer, x, np.zeros(x.values.size, np.float32), 0, out.size)
+    kernel(out, m, layer, x, np.zeros(2 * x.values.size, np.float32), 0, out.size)
     return out
 
 
@@ -51,13 +50,13 @@ def random_input(columns, activations, seed=1):
 
 
 @pytest.mark.parametrize("kind, activations", PAIRS, ids=name)
-@pytest.mark.parametrize("rows, columns", [(1, 256), (7, 256), (5, 768)])
+@pytest.mark.parametrize("rows, columns", [(1, 256), (8, 32), (13, 768)])
 def test_matvec(kind, activations, rows, columns):
     m, x = random_packed(kind, 2, rows, columns), random_input(columns, activations)
     for layer in range(2):
-        dense = naive.packed_matrix(m, layer, columns)
-        assert_product(matvec_of(m, layer, x), dense, x)
-        assert_product(plain_of(m, layer, x), dense, x)
+        dense = naive.packed_matrix(m, layer, rows, columns)
+        assert_product(matvec_of(m, layer, x, rows), dense, x)
+        assert_product(plain_of(m, layer, x, rows), dense, x)
 
 
 @pytest.mark.parametrize("group", (64, 128, 256))
@@ -65,11 +64,11 @@ def test_matvec(kind, activations, rows, columns):
 @pytest.mark.parametrize("kind", GROUPED, ids=name)
 def test_groups_and_scales_of_every_kind(kind, scale_type, group):
     m = random_packed(kind, 1, 3, 256, group=group, scale_type=scale_type)
-    dense = naive.packed_matrix(m, 0, 256)
+    dense = naive.packed_matrix(m, 0, 3, 256)
     for activations in (None, "int8:g32") if kind in WHOLE_NUMBERS else (None,):
         x = random_input(256, activations)
-        assert_product(matvec_of(m, 0, x), dense, x)
-        assert_product(plain_of(m, 0, x), dense, x)
+        assert_product(matvec_of(m, 0, x, 3), dense, x)
+        assert_product(plain_of(m, 0, x, 3), dense, x)
 
 
 @pytest.mark.parametrize("kind", WHOLE_NUMBERS, ids=name)
@@ -79,19 +78,19 @@ def test_whole_numbers_are_exact_in_every_kernel(kind):
     m.scale[...] = 1
     values = np.random.default_rng(1).integers(-127, 128, 512).astype(np.float32)
     values[::32] = 127  # so that the scale of the activations is 1
-    dense = naive.packed_matrix(m, 0, 512)
+    dense = naive.packed_matrix(m, 0, 9, 512)
     for activations in (None, "int8:g32"):
         x = input_of(values, activations)
-        np.testing.assert_array_equal(matvec_of(m, 0, x), dense @ values)
-        np.testing.assert_array_equal(plain_of(m, 0, x), dense @ values)
+        np.testing.assert_array_equal(matvec_of(m, 0, x, 9), dense @ values)
+        np.testing.assert_array_equal(plain_of(m, 0, x, 9), dense @ values)
 
 
 def test_the_plain_bfloat16_kernel_agrees_with_the_one_that_is_used():
     m, x = random_packed(packed.BFloat16, 1, 11, 256), random_input(256, None)
-    out, dense = np.full(11, np.nan, np.float32), naive.packed_matrix(m, 0, 256)
+    out, dense = np.full(11, np.nan, np.float32), naive.packed_matrix(m, 0, 11, 256)
     floats.bf16_matvec(out, m.codes[0], x.values)
     assert_product(out, dense, x)
-    assert_product(matvec_of(m, 0, x), dense, x)
+    assert_product(matvec_of(m, 0, x, 11), dense, x)
 
 
 @pytest.mark.parametrize("rows", (0, 1, 2, 3, 7, 64))
@@ -104,10 +103,10 @@ def test_every_row_is_read(rows, count):
 
 @pytest.mark.parametrize("kind", KINDS, ids=name)
 def test_decoded_rows_are_exact(kind):
-    m = random_packed(kind, 2, 3, 256)
+    m = random_packed(kind, 2, 11, 256)
     for layer in range(2):
-        dense = naive.packed_matrix(m, layer, 256).astype(np.float32)
-        for row in range(3):
+        dense = naive.packed_matrix(m, layer, 11, 256).astype(np.float32)
+        for row in (0, 3, 10):
             out = np.full(256, np.nan, np.float32)
             row_module.decode_row(out, m, layer, row)
             np.testing.assert_array_equal(out, dense[row])
@@ -117,16 +116,16 @@ def test_decoded_rows_are_exact(kind):
                                                (packed.Int8Groups, "int8:g32"), (packed.E4M3Groups, None),
                                                (packed.Int4Groups, "int8:g32")], ids=name)
 def test_an_odd_number_of_chunks(kind, activations):
-    columns = 64 * 3 if kind is packed.Int4Groups else 32 * 5
+    columns = 32 * 5
     m, x = random_packed(kind, 1, 5, columns), random_input(columns, activations)
-    assert_product(matvec_of(m, 0, x), naive.packed_matrix(m, 0, columns), x)
+    assert_product(matvec_of(m, 0, x, 5), naive.packed_matrix(m, 0, 5, columns), x)
 
 
 @pytest.mark.parametrize("kind, activations", PAIRS, ids=name)
 def test_the_number_of_threads_does_not_change_a_bit(kind, activations):
-    m, x = random_packed(kind, 1, 13, 256), random_input(256, activations)
+    m, x = random_packed(kind, 1, 29, 256), random_input(256, activations)
     for threads in (2, 3, 13):
-        np.testing.assert_array_equal(matvec_of(m, 0, x, threads), matvec_of(m, 0, x))
+        np.testing.assert_array_equal(matvec_of(m, 0, x, 29, threads), matvec_of(m, 0, x, 29))
 
 
 @pytest.mark.parametrize("kind, activations", [(packed.BFloat16, None), (packed.Int4Groups, "int8:g32")], ids=name)
@@ -136,9 +135,9 @@ def test_threads_share_the_rows(kind, activations):
     for threads in (1, 2, ALL_THREADS):
         out = np.full(13, np.nan, np.float32)
         numba.set_num_threads(threads)
-        matvec.multiply(out, m, 1, x, np.zeros((threads, 256), np.float32))
+        matvec.multiply(out, m, 1, x, np.zeros((threads, 512), np.float32))
         numba.set_num_threads(ALL_THREADS)
-        np.testing.assert_array_equal(out, matvec_of(m, 1, x))
+        np.testing.assert_array_equal(out, matvec_of(m, 1, x, 13))
 
 
 @pytest.mark.parametrize("kind", (packed.BFloat16, packed.Int8Rows, packed.Int4Groups), ids=name)
@@ -148,32 +147,48 @@ def test_batch_is_one_product_per_vector(kind, batch_size):
     x = np.random.default_rng(1).standard_normal((batch_size, columns)).astype(np.float32)
     out = np.full((5, batch_size), np.nan, np.float32)
     batch.batch_matvec(out, m, 1, x, np.zeros((1, 2, columns), np.float32))
-    dense = naive.packed_matrix(m, 1, columns)
+    dense = naive.packed_matrix(m, 1, 5, columns)
     assert (np.abs(out - dense @ x.T) <= ROUNDING * (np.abs(dense) @ np.abs(x.T))).all()
 
 
 @pytest.mark.parametrize("bits", (2, 3, 4))
-def test_codes_that_share_a_byte(bits):
-    columns = 256
+def test_codes_that_share_a_word(bits):
+    columns = 96
     codes = np.random.default_rng(0).integers(0, 1 << bits, (2, columns)).astype(np.uint8)
     stored = packed.pack_bits(codes, bits)
-    assert stored.shape == (2, columns * bits // 8) and stored.dtype == np.uint8
-    for row in range(2):
+    assert stored.shape == (2, columns * bits // 32) and stored.dtype == np.uint32
+    for row, words in enumerate(stored.tolist()):
         for c in range(columns):
             if bits == 3:
-                low, high = stored[row, :columns // 4], stored[row, columns // 4:]
-                code = naive.low_bits(low, c, columns, 2) + 4 * naive.low_bits(high, c, columns, 1)
+                three = words[c // 32 * 3:][:3]
+                code = naive.word_field(three[:2], c % 32, 2) + 4 * naive.word_field(three[2:], c % 32, 1)
             else:
-                code = naive.low_bits(stored[row], c, columns, bits)
+                code = naive.word_field(words, c, bits)
             assert code == codes[row, c]
 
 
-@pytest.mark.parametrize("kind, columns, multiple", [(packed.Int4Groups, 96, 64), (packed.Int3Groups, 128, 256),
-                                                     (packed.Int2Groups, 64, 128), (packed.Int8Groups, 33, 32)])
-def test_rows_that_the_bytes_cannot_hold(kind, columns, multiple):
-    with pytest.raises(ValueError, match=f"multiple of {multiple} weights.*{columns} is not"):
-        packed.check_columns(kind, columns)
-    packed.check_columns(kind, multiple)
+def test_rows_put_into_blocks_of_eight():
+    blocks = np.zeros((2, 3, 4, 8), np.uint32)
+    part = np.arange(13 * 4, dtype=np.uint32).reshape(13, 4)
+    packed.put_rows(blocks, 1, 5, part)
+    for row in range(24):
+        expected = part[row - 5] if 5 <= row < 18 else np.zeros(4)
+        np.testing.assert_array_equal(blocks[1, row // 8, :, row % 8], expected)
+    assert not blocks[0].any()
+
+
+@pytest.mark.parametrize("rows, threads", [(1, 1), (1, 4), (8, 3), (29, 2), (64, 3), (65, 64)])
+def test_shares_are_whole_blocks_and_cover_every_row(rows, threads):
+    bounds = [matvec.first_row(rows, thread, threads) for thread in range(threads + 1)]
+    assert bounds[0] == 0 and bounds[-1] == rows and bounds == sorted(bounds)
+    assert all(bound % 8 == 0 for bound in bounds[:-1] if bound < rows)
+
+
+@pytest.mark.parametrize("kind", GROUPED, ids=name)
+def test_rows_that_are_no_whole_chunks(kind):
+    with pytest.raises(ValueError, match="multiple of 32 weights, and 33 is not"):
+        packed.check_columns(kind, 33)
+    packed.check_columns(kind, 64)
 
 
 def test_arrays_start_on_a_cache_line():

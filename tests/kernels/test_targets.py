@@ -41,7 +41,7 @@ def assembly(target, signed, triple, cpu):
     codes = ir.VectorType(ir.IntType(8), 32)
     function = ir.Function(module, ir.FunctionType(ir.VectorType(ir.IntType(32), 8), [codes, codes]), "dot")
     builder = ir.IRBuilder(function.append_basic_block())
-    build = vector_bytes._dot4_signed if signed else vector_bytes._dot4
+    build = vector_bytes._dot4_signed if signed else vector_bytes.dot4_of
     builder.ret(build(builder, target, *function.args))
     parsed = llvm.parse_assembly(str(module))
     parsed.triple = triple

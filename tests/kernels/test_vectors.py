@@ -148,6 +148,22 @@ def test_sums_and_bits_above():
 
 
 @pytest.mark.skipif(targets.TARGET == "generic", reason="nothing to compare with")
+@njit
+def stored_first(out, x, count):
+    v.store_first(out, 1, v.load_floats(x, 0), count)
+    v.store_floats(out, 16, v.load_one(x, 3))
+
+
+@pytest.mark.parametrize("count", (-1, 0, 1, 5, 8, 9, 2**20))
+def test_only_the_first_lanes_are_stored(count):
+    out, x = np.zeros(24, np.float32), np.arange(1, 9, dtype=np.float32)
+    stored_first(out, x, count)
+    kept = min(max(count, 0), 8)
+    np.testing.assert_array_equal(out[1:9], [*x[:kept], *np.zeros(8 - kept)])
+    np.testing.assert_array_equal(out[16:], np.full(8, 4))
+    assert out[0] == 0 and not out[9:16].any()
+
+
 def test_the_generic_form_gives_the_same_results(tmp_path):
     """This file once more, and the kernels, in a process without the processor's own instructions."""
     env = os.environ | {"MINQUANT_SIMD": "generic", "NUMBA_CACHE_DIR": str(tmp_path)}
