@@ -149,7 +149,7 @@ def fused(q: QTensor, x: np.ndarray, threads: int, activations: str | None = "in
     m: Packed = pack_matrix(q, activations)
     given = make_input(x.size, activations)
     given.values[:] = x
-    out, room = aligned((q.shape[0],), np.float32), aligned((threads, x.size + 16), np.float32)
+    out, room = aligned((q.shape[0],), np.float32), aligned((threads, 2 * x.size + 16), np.float32)
     return lambda: _filled(out, multiply, m, 0, given, room)
 
 

@@ -108,7 +108,7 @@ def launch_cost(pieces: Sequence[int] = PIECES, shape: tuple[int, int] = (4096, 
                 repetitions: int = 9) -> list[dict]:
     """One bf16 product on all threads, launched in so many pieces, by compiled code and by Python.
 
-    ``pieces``: numbers that divide the rows; the first should be 1. The default matrix has 8 MB and may stay in a cache.
+    ``pieces``: numbers that divide the rows; the first should be 1. The default matrix, 8 MB, may stay in cache.
 
     Returns:
         One row per number of pieces: ``pieces``, ``repetitions``, and as medians with ``_p10`` and ``_p90``: ``ms``,
