@@ -478,6 +478,34 @@ def attend(q, keys, values):
 
 
 # --------------------------------------------------------------------------------------------------------------------
+# Sampling: sorted, filtered, divided by the sum
+# --------------------------------------------------------------------------------------------------------------------
+
+def sampling_probabilities(logits, temperature: float, top_k: int | None, top_p: float) -> list[float]:
+    """The probability with which each token is to be drawn."""
+    p = [math.exp((float(x) - float(max(logits))) / temperature) for x in logits]
+    order = sorted(range(len(p)), key=lambda token: (-p[token], token))[:top_k]
+    total, kept = math.fsum(p[token] for token in order), []
+    for token in order:
+        if kept and math.fsum(p[t] for t in kept) >= top_p * total:
+            break
+        kept.append(token)
+    share = math.fsum(p[token] for token in kept)
+    return [p[token] / share if token in kept else 0.0 for token in range(len(p))]
+
+
+def splitmix64(seed: int, count: int) -> list[int]:
+    """The first numbers of SplitMix64, in whole numbers of any size."""
+    out = []
+    for i in range(1, count + 1):
+        z = (seed + i * 0x9E3779B97F4A7C15) % 2**64
+        z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9 % 2**64
+        z = (z ^ z >> 27) * 0x94D049BB133111EB % 2**64
+        out.append(z ^ z >> 31)
+    return out
+
+
+# --------------------------------------------------------------------------------------------------------------------
 # Evaluation: one position, one token at a time, each position by its own forward pass
 # --------------------------------------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ import numpy as np
 
 from .bandwidth import ReadLoop, thread_counts
 from .machine import available_memory, last_level_cache
+from .outside import step_and_pass_seconds
 from .statistics import summary
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ WEIGHTS = ("bf16", "fp8_e4m3:channel", "int8:channel", "int4:g32")
 CACHES = 3  # a packed model smaller than this many last-level caches is partly read from the cache
 MEMORY = 5_000_000_000  # packed models kept at the same time, in bytes, where the machine has that much to spare
 SECONDS = 0.1  # of tokens per measurement
+PAIRS = 2  # of a step and a pass over its matrices, each round
 Progress = Callable[[str], None]
 
 
@@ -54,8 +56,9 @@ def measure_decode(shape: str | Transformer = "0.1b", weights: Iterable[str] = W
     Returns:
         One row per combination (weights outermost, then kv, context, threads): ``shape``, ``weights``, ``kv``,
         ``activations`` (None for float), ``context``, ``threads``, ``repetitions``, ``nbytes`` (packed model),
-        ``bytes_per_token``, ``warning`` (text or None), and as medians with ``_p10`` and ``_p90``: ``tokens_per_s``, ``gb_per_s``, ``read_gb_per_s`` (of the same
-        moments), ``share_of_read``, ``speedup_over_bf16`` (None where bf16 with the same kv is not among the formats).
+        ``bytes_per_token``, ``warning`` (text or None), and as medians with ``_p10`` and ``_p90``: ``tokens_per_s``,
+        ``gb_per_s``, ``read_gb_per_s`` (of the same moments), ``share_of_read``, ``outside_ms`` (see ``outside.py``),
+        ``speedup_over_bf16`` (None where bf16 with the same kv is not among the formats).
 
     Raises ValueError for an unknown shape, a format without a kernel, more threads than there are, a context whose
     cache the free memory cannot hold.
@@ -66,7 +69,7 @@ def measure_decode(shape: str | Transformer = "0.1b", weights: Iterable[str] = W
     contexts, counts, loop = [int(c) for c in context], _all_threads(threads), ReadLoop()
     _check(formats, contexts, repetitions, activations)
     _check_memory(model.config, max(contexts))
-    samples: dict[tuple, dict[int, tuple[float, float]]] = {}  # combination -> round -> (tok/s, read GB/s beside it)
+    samples: dict[tuple, dict[int, tuple]] = {}  # combination -> round -> what ``_rounds`` measures
     facts: dict[tuple, dict] = {}
     for number, group in enumerate(_groups(formats, model.config.parameters)):
         decoders = _decoders(model, group, max(contexts) + 1, activations, say)
@@ -81,7 +84,7 @@ def measure_decode(shape: str | Transformer = "0.1b", weights: Iterable[str] = W
 
 def _rounds(decoders: dict, contexts: list[int], counts: list[int], rounds: range, loop: ReadLoop, samples: dict,
             say: Progress) -> None:
-    """Add (tokens per second, read GB/s beside it) of every combination and round to ``samples``."""
+    """Add (tok/s, read GB/s beside it, ms outside matrices) of every combination and round to ``samples``."""
     combinations = [(*key, c, t) for c in contexts for t in counts for key in decoders]
     logits = np.empty(next(iter(decoders.values())).config.vocab_size, np.float32)
     for threads in counts:
@@ -95,7 +98,9 @@ def _rounds(decoders: dict, contexts: list[int], counts: list[int], rounds: rang
             decoder.fill_cache(c) if decoder.position != c else None
             before = loop.gb_per_s(threads)
             speed = _tokens_per_s(decoder, logits)
-            samples.setdefault(key, {})[round_] = speed, (before + loop.gb_per_s(threads)) / 2
+            read = (before + loop.gb_per_s(threads)) / 2
+            step, matrices = step_and_pass_seconds(decoder, PAIRS).T
+            samples.setdefault(key, {})[round_] = speed, read, 1e3 * np.median(step - matrices)
 
 
 def _tokens_per_s(decoder: Decoder, logits: np.ndarray) -> float:
@@ -117,7 +122,7 @@ def _tokens_per_s(decoder: Decoder, logits: np.ndarray) -> float:
 
 def _decoders(model: Transformer, formats: list[tuple[str, str]], context: int, activations: str | None,
               say: Progress) -> dict:
-    """A decoder per (weights, kv), each having decoded one token, so that nothing is left to compile."""
+    """A decoder per (weights, kv), its kernels compiled, because it is given somebody to tell about it."""
     from ..decoder import Decoder, takes_activations
 
     decoders = {}
@@ -125,8 +130,6 @@ def _decoders(model: Transformer, formats: list[tuple[str, str]], context: int, 
         rounded = activations if takes_activations(weights) else None
         decoder = Decoder(model, weights, kv=kv, context=context, activations=rounded, progress=say)
         decoders[weights, kv] = decoder
-        say(f"first token in {weights} (compiles its kernels if they are not in the cache yet)")
-        decoder.step(0)
     return decoders
 
 
@@ -142,15 +145,16 @@ def _facts(decoder: Decoder, context: int) -> dict:
 
 def _row(name: str, key: tuple, samples: dict, facts: dict, repetitions: int) -> dict:
     weights, kv, context, threads = key
-    speed, read = np.array(list(samples[key].values())).T
+    speed, read, outside = np.array(list(samples[key].values())).T
     gb = speed * facts["bytes_per_token"] / 1e9
     row = {"shape": name, "weights": weights, "kv": kv, "context": context, "threads": threads,
            "repetitions": repetitions, **facts, **summary("tokens_per_s", speed), **summary("gb_per_s", gb),
-           **summary("read_gb_per_s", read), **summary("share_of_read", gb / read)}
+           **summary("read_gb_per_s", read), **summary("share_of_read", gb / read),
+           **summary("outside_ms", outside)}
     base = samples.get(("bf16", kv, context, threads))
     if base is None:
         return row | {"speedup_over_bf16": None, "speedup_over_bf16_p10": None, "speedup_over_bf16_p90": None}
-    return row | summary("speedup_over_bf16", [speed / base[round_][0] for round_, (speed, _) in samples[key].items()])
+    return row | summary("speedup_over_bf16", [speed / base[round_][0] for round_, (speed, *_) in samples[key].items()])
 
 
 def _groups(formats: list[tuple[str, str]], parameters: int) -> list[list[tuple[str, str]]]:

@@ -50,6 +50,16 @@ def available_memory() -> int | None:
     return None
 
 
+def private_memory() -> int | None:
+    """Bytes of memory that belong to this process alone, now; None where the system (any but Linux) does not say.
+
+    Files that are mapped and could be read again are not counted, so the figure is what a program costs.
+    """
+    lines = (_read(Path("/proc/self/smaps_rollup")) or "").splitlines()
+    parts = [int(line.split()[1]) * 1024 for line in lines if line.startswith("Private_")]
+    return sum(parts) if parts else None
+
+
 def _size(text: str) -> int:
     """"32768K" -> 33554432."""
     unit = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30}.get(text[-1:], 1)

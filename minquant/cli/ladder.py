@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from .arguments import Parser, names, whole
-from .output import as_json, progress, progress_done
+from .output import as_json, check_picture, progress, progress_done
 
 QUICK = {"repetitions": 2, "limit_bytes": 4000}
 
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     """Run ``minquant ladder``; returns the exit code."""
     args = parser().parse_args(argv)
     if args.picture:
-        _check_picture(args.picture)
+        check_picture(args.picture)
     from ..benchmark import ladder
 
     settings = {"repetitions": args.repetitions, "limit_bytes": args.limit_bytes}
@@ -55,15 +55,3 @@ def main(argv: list[str]) -> int:
         print(f"picture written to {args.picture}", file=sys.stderr)
     print(as_json(result.to_dict()) if args.json else result.markdown() if args.markdown else result.table())
     return 0
-
-
-def _check_picture(path: Path) -> None:
-    """Refuse before minutes of measuring what could not be written after them."""
-    if path.suffix.lower() not in (".png", ".svg"):
-        raise ValueError(f"cannot draw {path.name}: name the picture .png or .svg")
-    if not path.absolute().parent.is_dir():
-        raise FileNotFoundError(f"there is no folder {path.absolute().parent} to write the picture into")
-    import importlib.util
-
-    if importlib.util.find_spec("matplotlib") is None:
-        raise ImportError("the picture needs matplotlib: run  pip install 'minquant[lessons]'")

@@ -1,10 +1,11 @@
-"""How the verbs print: JSON for programs, progress on stderr."""
+"""How the verbs print: JSON for programs, progress on stderr; and where pictures can be written."""
 
 from __future__ import annotations
 
 import json
 import math
 import sys
+from pathlib import Path
 
 
 def as_json(value) -> str:
@@ -43,3 +44,14 @@ def progress_done() -> None:
     """Clear the progress line of a terminal."""
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr, flush=True)
+
+def check_picture(path: Path) -> None:
+    """Refuse before minutes of measuring what could not be written after them."""
+    if path.suffix.lower() not in (".png", ".svg"):
+        raise ValueError(f"cannot draw {path.name}: name the picture .png or .svg")
+    if not path.absolute().parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.absolute().parent} to write the picture into")
+    import importlib.util
+
+    if importlib.util.find_spec("matplotlib") is None:
+        raise ImportError("the picture needs matplotlib: run  pip install 'minquant[lessons]'")

@@ -1,7 +1,8 @@
 """The packed path through a model: packed bytes, compiled kernels, one token at a time.
 
-    decoder.py    Decoder: weights, cache, position; checks what it is asked, then calls the compiled step
-    pack.py       from the named float32 weights of a model to the packed matrices the kernels read
+    decoder.py     Decoder: weights, cache, position; checks what it is asked, then calls the compiled step
+    generating.py  writing text: the prompt at once, then sampling in compiled blocks
+    pack.py        from the named float32 weights of a model to the packed matrices the kernels read
 
 The other path, ``Transformer.quantize``, computes with dequantized float32 weights and measures quality. Logits of
 the two agree; tests hold them to a tolerance.

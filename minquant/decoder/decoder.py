@@ -3,7 +3,8 @@
 How it works
     The weights are packed once (``pack.py``). A token then goes through ``kernels.step.decode_step``, one compiled
     function from the embedding row to the logits, which works in arrays allocated here: after the first token nothing
-    is allocated but the logits handed out. Keys and values are cached in bfloat16.
+    is allocated but the logits handed out. Keys and values are cached in bfloat16. A prompt is read matrix times matrix
+    (``kernels.prefill``), a text written by a compiled loop that samples too (``kernels.sampling``).
 
 Numbers
     Logits equal those of ``model.quantize(Recipe(weights=W, head=H, activations=A, kv="bf16"))`` but for the order of
@@ -11,7 +12,7 @@ Numbers
     thread in one order.
 
 What we leave out
-    Sampling, prompts in one go (each prompt token is a step), other cache formats.
+    Other cache formats; several texts at once.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from typing import Any
 import numba
 import numpy as np
 
-from ..kernels import packed
+from ..kernels import compile_progress, packed
 from ..kernels.inputs import make_input
+from ..kernels.prefill import prefill
 from ..kernels.step import Cache, Scratch, Weights, decode_step
 from ..model import Transformer
 from ..model.transformer import check_tokens
@@ -56,7 +58,8 @@ class Decoder:
             threads: None for all that Numba has.
             activations: None to keep them in float; "int8:g32" to round the input of every matrix to 8 bits, which
                 lets integer weights be multiplied as whole numbers. Faster, and a little less accurate.
-            progress: called with a line of text now and then while packing.
+            progress: called with a line of text now and then while packing, and while kernels are compiled, which then
+                happens here; without it the first token compiles them.
 
         Raises ValueError for a format without a kernel, more threads than there are, a weight that is not finite;
         TypeError for a model that is no Transformer.
@@ -74,6 +77,10 @@ class Decoder:
         self._allocate()
         self.threads = threads
         self.position = 0
+        if progress:
+            with compile_progress(progress, f" for {weights}"):
+                self.step(0)
+            self.reset()
 
     def _allocate(self) -> None:
         c = self.config
@@ -108,37 +115,53 @@ class Decoder:
         if self.position >= self.context:
             raise ValueError(f"the cache is full: it holds {self.context} tokens. Make room with "
                              f"Decoder(..., context={2 * self.context}), or start over with reset()")
-        if out is None:
-            out = np.empty(self.config.vocab_size, np.float32)
-        elif out.shape != (self.config.vocab_size,) or out.dtype != np.float32 or not out.flags.c_contiguous:
-            raise ValueError(f"out must be a contiguous float32 array of shape ({self.config.vocab_size},), "
-                             f"not {out.dtype} of shape {out.shape}")
+        out = self._logits(out)
         with thread_count(self.threads):
-            decode_step(out, token, self.position, self._weights, self._cache, self._scratch, self.config.norm_eps)
+            decode_step(out, token, self.position, *self._step_arguments())
         self.position += 1
         return out
 
-    def generate(self, tokens: Any, n: int) -> np.ndarray:
-        """The n most likely next tokens after a prompt, each fed back: int64 (n,). Starts from an empty cache.
+    def _step_arguments(self) -> tuple:
+        """What ``decode_step`` takes behind token and position."""
+        return self._weights, self._cache, self._scratch, self.config.norm_eps
 
-        Raises ValueError for an empty prompt, a token outside the vocabulary, or more tokens than the cache holds.
+    def _logits(self, out: np.ndarray | None) -> np.ndarray:
+        """Where logits go: ``out``, if it is fit for them."""
+        if out is None:
+            return np.empty(self.config.vocab_size, np.float32)
+        if out.shape != (self.config.vocab_size,) or out.dtype != np.float32 or not out.flags.c_contiguous:
+            raise ValueError(f"out must be a contiguous float32 array of shape ({self.config.vocab_size},), "
+                             f"not {out.dtype} of shape {out.shape}")
+        return out
+
+    def prefill(self, tokens: Any, out: np.ndarray | None = None) -> np.ndarray:
+        """Read many tokens at once; the scores after the last: logits (vocab_size,) float32.
+
+        Much faster than a step per token: every weight is read once for all of them, a matrix product. The prompt
+        attends to its own keys and values in float, as in ``model.generate``; the cache gets them in its format.
+        Only an empty cache is filled so: tokens that follow others are read one by one.
+
+        Raises as ``step`` does, before anything is read; an interrupted prompt leaves ``position`` as it was.
         """
-        tokens, n = check_tokens(tokens, self.config.vocab_size), _count("n", n, least=0)
-        if len(tokens) + n - 1 > self.context:
-            raise ValueError(f"{len(tokens)} prompt tokens and {n} new ones do not fit a cache of {self.context} "
-                             f"tokens. Make room with Decoder(..., context={len(tokens) + n})")
-        self.reset()
-        if n == 0:
-            return np.zeros(0, np.int64)
-        logits = np.empty(self.config.vocab_size, np.float32)
-        for token in tokens:
-            self.step(token, out=logits)
-        new = np.empty(n, np.int64)
-        for i in range(n):
-            new[i] = np.argmax(logits)
-            if i < n - 1:
-                self.step(new[i], out=logits)
-        return new
+        tokens = check_tokens(tokens, self.config.vocab_size)
+        if self.position + len(tokens) > self.context:
+            raise ValueError(f"{len(tokens)} tokens do not fit a cache of {self.context} that holds {self.position}. "
+                             f"Make room with Decoder(..., context={self.position + len(tokens)})")
+        if self.position:
+            for token in tokens:
+                out = self.step(token, out)
+            return out
+        out = self._logits(out)
+        with thread_count(self.threads):
+            prefill(out, tokens, self._weights, self._cache, self._scratch, self.config)
+        self.position = len(tokens)
+        return out
+
+    def generate(self, tokens: Any, n: int, temperature: float = 0.0, top_p: float = 1.0, top_k: int | None = None,
+                 seed: int = 0, stop: int | None = None) -> np.ndarray:
+        """The n tokens that follow a prompt, from an empty cache: see ``minquant.decoder.generating.generate``."""
+        from .generating import generate
+        return generate(self, tokens, n, temperature, top_p, top_k, seed, stop)
 
     def reset(self) -> None:
         """Forget everything read so far."""
@@ -183,6 +206,11 @@ class Decoder:
     def packed_weights(self) -> Weights:
         """What the kernels read. Not to be changed."""
         return self._weights
+
+    @property
+    def scratch(self) -> Scratch:
+        """The kernels' working space. Only to be timed with: a step overwrites it."""
+        return self._scratch
 
     def _norms(self) -> tuple[np.ndarray, ...]:
         return self._weights.attention_norm, self._weights.ffn_norm, self._weights.final_norm

@@ -31,7 +31,9 @@ _FAST = {"reassoc", "contract", "nsz", "arcp"}
 jit = partial(njit, cache=True, fastmath=_FAST, error_model="numpy")
 parallel_jit = partial(jit, parallel=True)
 inlined_jit = partial(jit, forceinline=True)  # for steps of an innermost loop
-exact_jit = partial(njit, cache=True, error_model="numpy")  # where the order of the operations is the meaning
+# Where the order of the operations is the meaning. Said outright: a function that says nothing takes the liberties of
+# whichever caller has it compiled first.
+exact_jit = partial(njit, cache=True, error_model="numpy", fastmath=False)
 
 
 def source_hash() -> str:

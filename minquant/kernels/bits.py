@@ -11,6 +11,9 @@ without a special case, since a float32 subnormal times that power is exactly th
     fp8 E4M3    s eeee mmm                             bias 7: shift left by 20, times 2^(127 - 7)
     fp8 E5M2    s eeeee mm                             bias 15: shift left by 21, times 2^(127 - 15)
 
+These products are compiled to stay by themselves (``exact_jit``): a compiler that may reorder would multiply the power
+of two onto a large activation first, and 1000 * 2^120 is infinite.
+
 The sign has to travel further than the rest: sign extension fills the bits above, and a mask keeps the top one.
 
 What we leave out: NaN and infinity of fp8 and of float16. Quantized weights hold none (quantizers refuse them).
@@ -22,7 +25,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._cache import jit
+from ._cache import exact_jit, jit
 
 _u32, _i32, _f32 = np.uint32, np.int32, np.float32
 
@@ -44,19 +47,19 @@ def float_to_bf16(value):
     return np.uint16(_u32(_u32(bits + _u32(0x7FFF)) + last_kept) >> _u32(16))
 
 
-@jit
+@exact_jit
 def half_to_float(code):
     """int16 bits of a finite float16 -> float32."""
     return _u32(_u32(_i32(code) << _i32(13)) & _u32(0x8FFFE000)).view(_f32) * _f32(2.0**112)
 
 
-@jit
+@exact_jit
 def e4m3_to_float(code):
     """int8 bits of an fp8 E4M3 number (not NaN) -> float32."""
     return _u32(_u32(_i32(code) << _i32(20)) & _u32(0x87F00000)).view(_f32) * _f32(2.0**120)
 
 
-@jit
+@exact_jit
 def e5m2_to_float(code):
     """int8 bits of a finite fp8 E5M2 number -> float32."""
     return _u32(_u32(_i32(code) << _i32(21)) & _u32(0x8FE00000)).view(_f32) * _f32(2.0**112)

@@ -12,7 +12,8 @@ codes and gives the same result (v3 on: for activations rounded to 8 bits). Each
         first, and every eight neighbours share one.
     v3  activations in 8 bits: whole numbers times whole numbers, one scale per 32 products. Fewer operations on paper;
         the compiler does not find the instruction that does four of them at once.
-    v4  the vector layer names that instruction (``simd.py``): ``matvec.matvec`` on one thread.
+    v4  the vector layer names that instruction (int8 in ``simd.py``; int4 in ``eight_rows.py``, where eight rows lie
+        together, so that no sum ever runs across a vector): ``matvec.matvec`` on one thread.
     v5  the rows shared out over all threads: ``matvec.matvec`` again.
 
 This file has v0 to v3, for one thread. v4 and v5 are the kernels of the decoder and lie where they are used. What each

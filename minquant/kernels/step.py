@@ -16,7 +16,7 @@ the other, which costs no more than one big parallel function, and each kernel s
 Formulas: RMSNorm (Zhang & Sennrich 2019, eq. 4), rotary embedding (Su et al. 2021, section 3.4.2, in the "rotate half"
 order of the Llama checkpoints), SwiGLU (Shazeer 2020, eq. 6), grouped-query attention (Ainslie et al. 2023).
 
-What we leave out: several tokens at once (a prompt goes token by token), sampling.
+What we leave out: several tokens at once (``prefill.py``), sampling (``sampling.py``).
 """
 
 from __future__ import annotations

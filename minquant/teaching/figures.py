@@ -13,7 +13,10 @@ What we leave out
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from matplotlib import pyplot as plt
@@ -37,6 +40,23 @@ def new(height: float = 3.6, width: float = 7.2):
     axes.grid(True, linewidth=0.6)
     axes.set_axisbelow(True)
     return figure, axes
+
+
+def save(figure, path: str | os.PathLike) -> None:
+    """Write a figure to a .png or .svg file and close it; the file appears under its name when it is whole."""
+    path = Path(path)
+    handle, part = tempfile.mkstemp(dir=path.absolute().parent, suffix=path.suffix)
+    os.close(handle)
+    try:
+        with plt.rc_context({"svg.hashsalt": "minquant"}):  # with this and no date, equal figures make equal files
+            figure.savefig(part, dpi=150, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+        os.chmod(part, 0o644)
+        os.replace(part, path)
+    except BaseException:
+        os.unlink(part)
+        raise
+    finally:
+        plt.close(figure)
 
 
 def lines(series: dict[str, tuple[Sequence[float], Sequence[float]]], x: str, y: str, title: str = "", *,

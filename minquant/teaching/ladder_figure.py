@@ -16,8 +16,6 @@ What we leave out
 from __future__ import annotations
 
 import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from matplotlib import pyplot as plt
@@ -50,21 +48,8 @@ def draw(result: "LadderResult"):
 
 
 def save(result: "LadderResult", path: str | os.PathLike) -> None:
-    """Write the picture to a .png or .svg file; the file appears under its name when it is whole."""
-    path = Path(path)
-    picture = draw(result)
-    handle, part = tempfile.mkstemp(dir=path.absolute().parent, suffix=path.suffix)
-    os.close(handle)
-    try:
-        with plt.rc_context({"svg.hashsalt": "ladder"}):  # with this and no date, equal ladders make equal files
-            picture.savefig(part, dpi=150, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
-        os.chmod(part, 0o644)
-        os.replace(part, path)
-    except BaseException:
-        os.unlink(part)
-        raise
-    finally:
-        plt.close(picture)
+    """Write the picture to a .png or .svg file."""
+    figures.save(draw(result), path)
 
 
 def _size(axes, rows: list[dict], places: range) -> None:

@@ -129,8 +129,8 @@ def test_a_model_that_fits_the_cache_carries_a_warning(monkeypatch):
 
 def test_speed_ups_are_paired_by_round():
     """Medians of ratios, not ratios of medians: a slow second round does not count."""
-    samples = {("bf16", "bf16", 1, 1): {0: (10.0, 1.0), 1: (1.0, 1.0), 2: (10.0, 1.0), 3: (5.0, 1.0)},
-               ("int8:channel", "bf16", 1, 1): {1: (3.0, 1.0), 2: (20.0, 1.0), 3: (10.0, 1.0)}}
+    samples = {("bf16", "bf16", 1, 1): {0: (10.0, 1.0, 0.5), 1: (1.0, 1.0, 0.5), 2: (10.0, 1.0, 0.5), 3: (5.0, 1.0, 0.5)},
+               ("int8:channel", "bf16", 1, 1): {1: (3.0, 1.0, 0.5), 2: (20.0, 1.0, 0.5), 3: (10.0, 1.0, 0.5)}}
     facts = {"nbytes": 1, "bytes_per_token": 1, "warning": None}
     row = decode._row("x", ("int8:channel", "bf16", 1, 1), samples, facts, 3)
     assert row["speedup_over_bf16"] == row["speedup_over_bf16_p10"] == 2 and row["speedup_over_bf16_p90"] > 2.5

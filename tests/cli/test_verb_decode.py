@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 
 import pytest
 
 import minquant.benchmark
 
 KEYS = {"weights", "kv", "threads", "context", "shape", "bytes_per_token", "speedup_over_bf16"} | {
-    f"{key}{end}" for key in ("tokens_per_s", "gb_per_s", "share_of_read") for end in ("", "_p10", "_p90")}
+    f"{key}{end}" for key in ("tokens_per_s", "gb_per_s", "share_of_read", "outside_ms") for end in ("", "_p10", "_p90")}
 
 
 def row(weights: str, kv: str, context: int, threads: int) -> dict:
     figures = {"tokens_per_s": 100.0, "gb_per_s": 20.0, "read_gb_per_s": 25.0 * threads, "share_of_read": 0.8,
-               "speedup_over_bf16": 2.0 if weights != "bf16" else 1.0}
+               "outside_ms": 0.75, "speedup_over_bf16": 2.0 if weights != "bf16" else 1.0}
     return {"shape": "model", "weights": weights, "activations": None, "kv": kv, "context": context, "threads": threads,
             "repetitions": 3, "nbytes": 1, "bytes_per_token": 2, "warning": f"small beside {threads}" if weights == "int4:g32" else None,
             **{f"{key}{end}": value for key, value in figures.items() for end in ("", "_p10", "_p90")}}
@@ -30,6 +31,15 @@ def asked(monkeypatch) -> dict:
         return [row(w, k, c, t) for w in weights for k in kv for c in context for t in threads or [4]]
 
     monkeypatch.setattr(minquant.benchmark, "measure_decode", measure)
+    def versus(program, shape, weights, context, threads, folder, progress, **settings):
+        seen["versus"] = {"program": str(program), "shape": shape, "weights": weights, "context": context,
+                          "threads": threads, "folder": folder and str(folder), **settings}
+        figures = {"tokens_per_s": 60.0, "their_tokens_per_s": 40.0, "ratio": 1.5}
+        return [{"weights": w, "blocks": w.upper(), "context": 128, "threads": 2, "tokens": 32, "repetitions": 5,
+                 "build": "abc123", **{f"{key}{end}": value for key, value in figures.items()
+                                       for end in ("", "_p10", "_p90")}} for w in weights]
+
+    monkeypatch.setattr(minquant.benchmark, "versus", versus)
     monkeypatch.setattr(minquant.benchmark, "machine", lambda: {"cpu": "a processor"})
     return seen
 
@@ -69,6 +79,42 @@ def test_activations_in_eight_bits_are_asked_for_by_name(command, asked):
 def test_a_checkpoint_is_loaded_and_named_as_given(command, asked, checkpoint):
     report = json.loads(command("decode", "--shape", checkpoint, "--json").out)
     assert asked["shape"].config.hidden == 64 and report["rows"][0]["shape"] == checkpoint
+
+
+def test_beside_llama_cpp(command, asked):
+    done = command("decode", "--shape", "0.6b", "--versus", "llama-bench", "--gguf-dir", "there", "--threads", "1,2",
+                   "--repetitions", 5, "--json")
+    assert asked["versus"] == {"program": "llama-bench", "shape": "0.6b", "weights": ["bf16", "q8_0", "q4_0"],
+                               "context": [128], "threads": [1, 2], "folder": "there", "repetitions": 5}
+    assert asked["activations"] == "int8:g32", "as llama.cpp does it"
+    report = json.loads(done.out)
+    assert [r["weights"] for r in report["versus"]] == ["bf16", "q8_0", "q4_0"] and len(report["rows"]) == 6
+    text = command("decode", "--versus", "llama-bench", "--activations", "float").out
+    assert asked["activations"] is None and asked["versus"]["folder"] is None
+    assert "Beside llama.cpp (build abc123): 32 tokens" in text and text.count("1.50x") == 3
+
+
+@pytest.mark.needs_jit
+def test_what_llama_cpp_cannot_be_compared_in_is_refused(command, checkpoint, tmp_path):
+    for words, said in ((["--versus", tmp_path / "missing"], "there is no program"),
+                        (["--versus", __file__], "not executable"),
+                        (["--versus", "x", "--shape", checkpoint], "--versus compares random models")):
+        done = command("decode", *words)
+        assert (done.code, done.out) == (2, "") and said in done.err.splitlines()[-1], done
+
+
+@pytest.mark.skipif(find_spec("matplotlib") is None, reason="needs matplotlib")
+@pytest.mark.parametrize("name, start", [("decode.png", b"\x89PNG"), ("decode.svg", b"<?xml")])
+def test_a_picture_is_written_whole(command, asked, tmp_path, name, start):
+    done = command("decode", "--context", "16,128", "--json", "--picture", tmp_path / name)
+    assert done.code == 0 and json.loads(done.out) and name in done.err
+    assert (tmp_path / name).read_bytes().startswith(start) and [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_measured(refused, asked, tmp_path):
+    assert ".png or .svg" in refused("decode", "--picture", tmp_path / "decode.txt")
+    assert "no folder" in refused("decode", "--picture", tmp_path / "no" / "decode.png")
+    assert asked == {}
 
 
 @pytest.mark.parametrize("words, said", [

@@ -58,8 +58,9 @@ def test_quick_gives_way_to_what_is_given(command, asked):
 
 
 def test_table_json_and_markdown(command, asked):
-    levels = ["bf16", "int4:g32", "int5:g32"]
-    table, text, mark = (command("ladder", "--levels", ",".join(levels), *flag) for flag in ([], ["--json"], ["--markdown"]))
+    levels = ["bf16", "int4:g32", "int5:g32"]  # the last has no kernel
+    table, text, mark = (command("ladder", "--levels", ",".join(levels), *flag)
+                         for flag in ([], ["--json"], ["--markdown"]))
     assert table.out.startswith("a processor, 1 thread, 25.0 GB/s") and "no kernel" in table.out and "a note" in table.out
     assert json.loads(text.out) == json.loads(json.dumps(made_up(levels).to_dict()))
     assert "| int5:g32 |" in mark.out and "- a note" in mark.out

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -45,6 +49,28 @@ def test_halves_are_rounded_to_nearest_even():
     others = np.nextafter(between, np.float32(0)), rng.uniform(0, 65504, 3000).astype(np.float32)
     for x in np.concatenate([halves, between, *others]):
         assert inputs.round_to_half(x) == np.float32(np.float16(x))
+
+
+@pytest.mark.needs_jit
+def test_who_has_them_compiled_does_not_change_the_codes(tmp_path):
+    """The first caller in the process is a kernel that may reorder sums; what it calls may not."""
+    program = """
+import numpy as np
+from minquant.kernels import inputs
+from minquant.kernels._cache import jit
+
+@jit(cache=False)
+def first_caller(x):
+    inputs.prepare(x)
+
+x = inputs.make_input(32, "int8:g32")
+x.values[:] = np.linspace(-8e-6, 8e-6, 32)
+first_caller(x)
+assert x.scale[0] == np.float16(np.float32(8e-6) / np.float32(127)), x.scale
+"""
+    env = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
 
 
 def test_a_part_of_an_input_is_a_view():

@@ -85,6 +85,17 @@ def test_whole_numbers_are_exact_in_every_kernel(kind):
         np.testing.assert_array_equal(plain_of(m, 0, x, 9), dense @ values)
 
 
+@pytest.mark.parametrize("size", (1e-6, 1e6))
+@pytest.mark.parametrize("kind, activations", PAIRS, ids=name)
+def test_activations_of_any_size(kind, activations, size):
+    """Decoders multiply by powers as large as 2^120: a compiler that multiplies those onto x first makes them infinite."""
+    m = random_packed(kind, 1, 9, 256)
+    x = input_of((size * np.random.default_rng(1).standard_normal(256)).astype(np.float32), activations)
+    dense = naive.packed_matrix(m, 0, 9, 256)
+    assert_product(matvec_of(m, 0, x, 9), dense, x)
+    assert_product(plain_of(m, 0, x, 9), dense, x)
+
+
 def test_the_plain_bfloat16_kernel_agrees_with_the_one_that_is_used():
     m, x = random_packed(packed.BFloat16, 1, 11, 256), random_input(256, None)
     out, dense = np.full(11, np.nan, np.float32), naive.packed_matrix(m, 0, 11, 256)

@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,16 +38,18 @@ _MOST_AXES, _LONGEST_NAME, _LONGEST_KEY = 4, 63, 65535
 _TYPE_OF = {type.number: type for type in TYPES.values()}
 
 Tensor = tuple[np.ndarray, str, tuple[int, ...]]  # bytes uint8, name of the type, shape of the matrix
+Later = tuple[Callable[[], Iterable[np.ndarray]], str, tuple[int, ...]]  # the same, bytes made in their turn
 
 
-def write(path: str | os.PathLike, metadata: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
+def write(path: str | os.PathLike, metadata: Mapping[str, Any], tensors: Mapping[str, Tensor | Later]) -> None:
     """Write a GGUF file.
 
     path       It is written under a temporary name beside it and renamed when it is whole.
     metadata   key to bool, number, text, or a list of one of them; see fields.value_bytes for the types they get.
                llama.cpp wants at least "general.architecture" and what that architecture needs.
     tensors    name to (raw, type, shape): what ``quantize`` gives, the type's name, and the shape of the float matrix,
-               as NumPy counts axes, last one innermost
+               as NumPy counts axes, last one innermost. Instead of an array, raw may be a function that gives the
+               bytes piece by piece when their turn comes: a file may then be larger than memory
 
     Raises ValueError naming the key or tensor that cannot be written; nothing is written then.
     """
@@ -64,14 +66,18 @@ def write(path: str | os.PathLike, metadata: Mapping[str, Any], tensors: Mapping
     for name, (raw, type, shape) in parts.items():
         header += [text_bytes(name), number_bytes(len(shape), "<u4"), np.array(shape[::-1], "<u8").tobytes(),
                    number_bytes(type.number, "<u4"), number_bytes(offset, "<u8")]
-        offset += raw.size + -raw.size % alignment
+        offset += _size(type, shape) + -_size(type, shape) % alignment
     head = b"".join(header)
     temporary = path.with_name(path.name + ".tmp")
     try:
         with open(temporary, "wb") as file:
             file.write(head + bytes(-len(head) % alignment))
-            for raw, _, _ in parts.values():
-                file.write(raw.tobytes() + bytes(-raw.size % alignment))
+            for name, (raw, type, shape) in parts.items():
+                size = sum(file.write(np.ascontiguousarray(piece)) for piece in (raw() if callable(raw) else [raw]))
+                if size != _size(type, shape):
+                    raise ValueError(f"tensor {name}: {type.name} of shape {shape} is {_size(type, shape)} bytes, and "
+                                     f"{size} came")
+                file.write(bytes(-size % alignment))
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -193,16 +199,19 @@ def _can_align(value: Any) -> bool:
     return type(value) in (int, np.uint32) and 0 < value < 2**32 and not value & value - 1
 
 
-def _checked(name: str, raw: np.ndarray, type: str, shape) -> tuple[np.ndarray, BlockType, tuple[int, ...]]:
+def _checked(name: str, raw, type: str, shape) -> tuple[Any, BlockType, tuple[int, ...]]:
     """raw, block type and shape of a tensor, if they fit each other."""
     if type not in TYPES:
         raise ValueError(f"tensor {name}: unknown GGUF block type {type!r}: choose one of {', '.join(TYPES)}")
     if len(name.encode()) > _LONGEST_NAME:
         raise ValueError(f"tensor {name}: names have at most {_LONGEST_NAME} bytes")
-    raw, block, shape = np.asarray(raw), TYPES[type], tuple(int(n) for n in shape)
+    block, shape = TYPES[type], tuple(int(n) for n in shape)
     if not 1 <= len(shape) <= _MOST_AXES or min(shape) < 0 or shape[-1] % block.elements:
         raise ValueError(f"tensor {name}: {type} needs 1 to {_MOST_AXES} axes, the last one a multiple of "
                          f"{block.elements}, got shape {shape}")
+    if callable(raw):
+        return raw, block, shape
+    raw = np.asarray(raw)
     if raw.dtype != np.uint8 or raw.size != _size(block, shape):
         raise ValueError(f"tensor {name}: {type} of shape {shape} is {_size(block, shape)} bytes, uint8, got "
                          f"{raw.size} of dtype {raw.dtype}")
