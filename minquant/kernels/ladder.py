@@ -9,7 +9,9 @@ codes and gives the same result (v3 on: for activations rounded to 8 bits). Each
         the one before it.
     v2  the same sum in a form the compiler can do eight or more at a time: codes that need the same shift lie side
         by side (two *halves* of a row share the bytes), the sum may be reordered, the scales of a row are unpacked
-        first, and every eight neighbours share one.
+        first, and every eight neighbours share one. Even an index matters: the halves of x are slices, because a
+        compiler that cannot tell whether ``half + c`` is negative looks at every element (Numba counts negative
+        indices from the end) and gives up on doing many at once.
     v3  activations in 8 bits: whole numbers times whole numbers, one scale per 32 products. Fewer operations on paper;
         the compiler does not find the instruction that does four of them at once.
     v4  the vector layer names that instruction (int8 in ``simd.py``; int4 in ``eight_rows.py``, where eight rows lie
@@ -115,13 +117,14 @@ def int8_v2(out, codes, scale, x, s):
 def int4_v2(out, packed, scale, x, s):
     """As ``int8_v2`` for codes in ``pack_halves``: one sum for each half of the row."""
     half = packed.shape[1]
+    x_low, x_high, s_low, s_high = x[:half], x[half:], s[:half // GROUP], s[half // GROUP:]
     for r in range(packed.shape[0]):
         _row_scales(s, scale, r)
         low = high = _f32(0)
         for c in range(half):
             word = _i32(packed[r, c])
-            low += _f32(_i32(word & _i32(15)) - _i32(8)) * x[c] * s[c >> 5]
-            high += _f32(_i32(word >> _i32(4)) - _i32(8)) * x[half + c] * s[(half + c) >> 5]
+            low += _f32(_i32(word & _i32(15)) - _i32(8)) * x_low[c] * s_low[c >> 5]
+            high += _f32(_i32(word >> _i32(4)) - _i32(8)) * x_high[c] * s_high[c >> 5]
         out[r] = low + high
 
 
@@ -148,6 +151,7 @@ def int8_v3(out, codes, scale, x_codes, x_scale, s):
 def int4_v3(out, packed, scale, x_codes, x_scale, s):
     """As ``int8_v3`` for codes in ``pack_halves``."""
     half, groups = packed.shape[1], packed.shape[1] // GROUP
+    x_low, x_high = x_codes[:half], x_codes[half:]
     for r in range(packed.shape[0]):
         _row_scales(s, scale, r)
         total = _f32(0)
@@ -155,7 +159,7 @@ def int4_v3(out, packed, scale, x_codes, x_scale, s):
             low, high = _i32(0), _i32(0)
             for c in range(GROUP * g, GROUP * (g + 1)):
                 word = _i32(packed[r, c])
-                low += _i32(_i32(word & _i32(15)) - _i32(8)) * _i32(x_codes[c])
-                high += _i32(_i32(word >> _i32(4)) - _i32(8)) * _i32(x_codes[half + c])
+                low += _i32(_i32(word & _i32(15)) - _i32(8)) * _i32(x_low[c])
+                high += _i32(_i32(word >> _i32(4)) - _i32(8)) * _i32(x_high[c])
             total += _f32(low) * s[g] * x_scale[g] + _f32(high) * s[groups + g] * x_scale[groups + g]
         out[r] = total
