@@ -882,3 +882,15 @@ def attend_to_all(q, k, v, through=lambda row: row, smooth=False):
         p = through([x / sum(e) for x in e])
         out.append([math.fsum(w * float(row[c]) for w, row in zip(p, v)) for c in range(v.shape[1])])
     return np.array(out)
+
+
+# ---------------------------------------------------------------------------------------------- the ladder of kernels
+
+def grouped_matvec(codes, scale, x, group=32):
+    """(out, size): out[r] = sum of scale[r, c // group] * codes[r, c] * x[c] in float64; size: the same of magnitudes."""
+    out, size = [], []
+    for row, scales in zip(codes, scale):
+        terms = [float(scales[c // group]) * float(q) * float(x[c]) for c, q in enumerate(row)]
+        out.append(sum(terms))
+        size.append(sum(abs(t) for t in terms))
+    return np.array(out), np.array(size)

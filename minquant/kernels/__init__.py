@@ -24,6 +24,8 @@ Files, in the order to read them:
     tiles.py        packed weights times many vectors: a matrix product (simd_tiles.py: its innermost block)
     prefill.py      a whole prompt, matrix times matrix
     sampling.py     from logits to the next token, and the loop that writes
+    ladder.py       int8 and int4 once more, step by step from NumPy to the vector layer
+    detours.py      ways that are slower than the weights they came from: to be measured
     _cache.py       where compiled code is kept
     compiling.py    a line of progress while it is being made
 
@@ -36,8 +38,9 @@ from ._cache import kernel_cache, state as cache_state
 from .compiling import compile_progress
 
 with kernel_cache():
-    from . import (append, attention, bandwidth, batch, bits, caches, floats, inputs, integers, matrices, matvec, packed,
-                   prefill, rows, sampling, step, targets, tiles)
+    from . import (append, attention, bandwidth, batch, bits, caches, detours, floats, inputs, integers, ladder, matrices,
+                   matvec, packed, prefill, rows, sampling, step, targets, tiles)
 
-__all__ = ["append", "attention", "bandwidth", "batch", "bits", "cache_state", "caches", "compile_progress", "floats",
-           "inputs", "integers", "matrices", "matvec", "packed", "prefill", "rows", "sampling", "step", "targets", "tiles"]
+__all__ = ["append", "attention", "bandwidth", "batch", "bits", "cache_state", "caches", "compile_progress", "detours",
+           "floats", "inputs", "integers", "ladder", "matrices", "matvec", "packed", "prefill", "rows", "sampling", "step",
+           "targets", "tiles"]
