@@ -347,11 +347,26 @@ def _rms_norm(x, gain, eps):
     return [v / root * float(g) for v, g in zip(x, gain)]
 
 
-def _rope(x, position, theta):
+def _rope_frequency(pair: int, size: int, theta: float, scaling=None) -> float:
+    """Radians per token of one pair of a head; Llama 3's scaling by its three cases."""
+    frequency = theta ** (-2 * pair / size)
+    if scaling is None:
+        return frequency
+    factor, low, high, context = scaling
+    wavelength = 2 * math.pi / frequency
+    if wavelength < context / high:
+        return frequency
+    if wavelength > context / low:
+        return frequency / factor
+    smooth = (context / wavelength - low) / (high - low)
+    return (1 - smooth) * frequency / factor + smooth * frequency
+
+
+def _rope(x, position, theta, scaling=None):
     half = len(x) // 2
     turned = [0.0] * len(x)
     for i in range(half):  # component i is paired with i + half, and both turn by one angle
-        angle = position * theta ** (-2 * i / len(x))
+        angle = position * _rope_frequency(i, len(x), theta, scaling)
         turned[i] = x[i] * math.cos(angle) - x[i + half] * math.sin(angle)
         turned[i + half] = x[i + half] * math.cos(angle) + x[i] * math.sin(angle)
     return turned
@@ -374,8 +389,15 @@ def logits(config, weights, tokens, activations=_as_given, kv=_as_given, attenti
             y = _rms_norm(x, weights[f"model.layers.{layer}.input_layernorm.weight"], config.norm_eps)
             q, k, v = (matrix(f"self_attn.{letter}_proj", y) for letter in "qkv")
             cut = lambda row, head: row[head * size:(head + 1) * size]  # noqa: E731
-            queries.append([attention(_rope(cut(q, h), position, config.rope_theta)) for h in range(config.heads)])
-            keys.append([attention(kv(_rope(cut(k, g), position, config.rope_theta))) for g in range(config.kv_heads)])
+
+            def turned(row, head, name):
+                part = cut(row, head)
+                if config.qk_norm:  # Qwen3
+                    part = _rms_norm(part, weights[f"model.layers.{layer}.self_attn.{name}.weight"], config.norm_eps)
+                return _rope(part, position, config.rope_theta, config.rope_scaling)
+
+            queries.append([attention(turned(q, h, "q_norm")) for h in range(config.heads)])
+            keys.append([attention(kv(turned(k, g, "k_norm"))) for g in range(config.kv_heads)])
             values.append([kv(cut(v, g)) for g in range(config.kv_heads)])
         for position, x in enumerate(stream):
             gathered = []

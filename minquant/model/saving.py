@@ -34,9 +34,9 @@ import numpy as np
 from ..formats import get as get_format
 from ..scaling import QTensor, Scheme
 from .config import Config, tensor_shapes
+from .library_tokenizer import from_json
 from .recipe import Recipe
 from .safetensors import SafetensorsFile, write_stored
-from .tokenizer import Tokenizer
 from .transformer import Transformer
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def load_file(path: str | os.PathLike) -> Transformer:
     try:
         config, recipe = Config(**about["config"]), Recipe(**about["recipe"])
         schemes = {name: Scheme.parse(scheme) for name, scheme in about["schemes"].items()}
-        tokenizer = None if about["tokenizer"] is None else Tokenizer.from_json(about["tokenizer"])
+        tokenizer = None if about["tokenizer"] is None else from_json(about["tokenizer"])
         expected = _expected(config, schemes)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{file.path.name}: what it says about its model is incomplete: {error!r}") from None

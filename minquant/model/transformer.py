@@ -52,7 +52,7 @@ class Transformer:
                 raise ValueError(f"weight {name} has shape {weights[name].shape}; the model's shape asks for {shape}")
         self.config, self.weights, self.tokenizer = config, weights, tokenizer
         self.recipe = recipe if recipe is not None else Recipe()
-        self.qtensors = dict(qtensors or {})
+        self.qtensors = {} if qtensors is None else qtensors
         self._round_input = fake_quantizer(self.recipe.activations)
         self._round_kv = fake_quantizer(self.recipe.kv)
         self._round_attention = fake_quantizer(self.recipe.attention)
@@ -94,7 +94,7 @@ class Transformer:
         start = cache.length if cache is not None else 0
         tokens = check_tokens(tokens, self.config.vocab_size, start)  # (T,)
         check_room(start, len(tokens), self.config.context, cache)
-        angles = layers.rope_angles(np.arange(start, start + len(tokens)), self.config.head_dim, self.config.rope_theta)
+        angles = self.angles(np.arange(start, start + len(tokens)))
         x = self.embed(tokens)  # (T, d)
         for layer in range(self.config.layers):
             x = self.block(layer, x, angles, cache, tap, prefill)  # (T, d)
@@ -141,6 +141,11 @@ class Transformer:
 
     # ---- the parts, in the order they run
 
+    def angles(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cosine and sine of the RoPE angles at positions (T,): (T, h/2) each."""
+        c = self.config
+        return layers.rope_angles(positions, c.head_dim, c.rope_theta, c.rope_scaling)
+
     def embed(self, tokens: np.ndarray) -> np.ndarray:
         """The embedding row of each token: (T,) -> (T, d)."""
         return self.weights[EMBEDDING][tokens]
@@ -164,8 +169,11 @@ class Transformer:
         """Grouped-query attention on the normalised x (T, d) -> (T, d)."""
         name, c = f"model.layers.{layer}.self_attn", self.config
         q, k, v = self._linears(x, [f"{name}.{p}_proj.weight" for p in "qkv"], tap)  # (T, H * h), (T, G * h) twice
-        q = layers.rope(layers.split_heads(q, c.heads), *angles)  # (H, T, h)
-        k = layers.rope(layers.split_heads(k, c.kv_heads), *angles)  # (G, T, h)
+        q, k = layers.split_heads(q, c.heads), layers.split_heads(k, c.kv_heads)  # (H, T, h), (G, T, h)
+        if c.qk_norm:
+            q = layers.rms_norm(q, self.weights[f"{name}.q_norm.weight"], c.norm_eps)  # (H, T, h)
+            k = layers.rms_norm(k, self.weights[f"{name}.k_norm.weight"], c.norm_eps)  # (G, T, h)
+        q, k = layers.rope(q, *angles), layers.rope(k, *angles)  # (H, T, h), (G, T, h)
         v = layers.split_heads(v, c.kv_heads)  # (G, T, h)
         if tap is not None:
             tap(f"{name}.q", q), tap(f"{name}.k", k), tap(f"{name}.v", v)
