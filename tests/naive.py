@@ -801,3 +801,34 @@ def adamw(weight: float, gradients, rates, betas, eps: float, decay: float) -> l
         weight = weight - rate * decay * weight - rate * step
         path.append(weight)
     return path
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Quantized checkpoints: one weight from the words of a file, by what the config says
+# --------------------------------------------------------------------------------------------------------------------
+
+def _field(words, index: int, bits: int) -> int:
+    """Field number ``index`` of a stream of int32 words, lowest bits first; it may straddle two."""
+    stream = sum((int(word) & 0xFFFFFFFF) << 32 * i for i, word in enumerate(words))
+    return stream >> index * bits & (1 << bits) - 1
+
+
+def checkpoint_weight(tensors, base: str, about, row: int, column: int) -> float:
+    """W[row, column] of the matrix whose tensors start with ``base``."""
+    part = lambda name: tensors[base + name]  # noqa: E731
+    if about["quant_method"] == "gptq":
+        bits, group = about["bits"], int(part("g_idx")[column])
+        zero = _field(part("qzeros")[group], row, bits)
+        if about["checkpoint_format"] == "gptq":
+            zero = (zero + 1) % 2**bits
+        return (_field(part("qweight")[:, row], column, bits) - zero) * float(part("scales")[group, row])
+    if about["quant_method"] == "awq":
+        nibble, group = [0, 4, 1, 5, 2, 6, 3, 7][row % 8], column // about["group_size"]
+        code, zero = ((int(part(name)[at, row // 8]) & 0xFFFFFFFF) >> 4 * nibble & 15
+                      for name, at in (("qweight", column), ("qzeros", group)))
+        return (code - zero) * float(part("scales")[group, row])
+    settings = about["config_groups"]["group_0"]["weights"]
+    bits, width = settings["num_bits"], int(part("weight_shape")[1])
+    group = column // (settings["group_size"] or width)
+    zero = 2 ** (bits - 1) if settings["symmetric"] else _field(part("weight_zero_point")[:, group], row, bits)
+    return (_field(part("weight_packed")[row], column, bits) - zero) * float(part("weight_scale")[row, group])

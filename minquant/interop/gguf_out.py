@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from ..model import Transformer, tensor_shapes
+from ..model.qtensors import packed_parts, scheme_of
 from ..model.shards import row_blocks
 from ..packing import gguf
 from . import gguf_names
@@ -73,15 +74,15 @@ def _type_of(model: Transformer, name: str, shape: tuple[int, ...], type: str | 
         return "F32"
     if name in (model.config.head_name, "model.embed_tokens.weight") and head is not None:
         type = head
-    q = model.qtensors.get(name)
-    stored = None if q is None else {"bf16": "BF16", "fp16": "F16"}.get(str(q.scheme), q.scheme.preset.upper())
-    if q is None or type in _PLAIN or type == stored:
+    scheme = scheme_of(model.qtensors, name)
+    stored = None if scheme is None else {"bf16": "BF16", "fp16": "F16"}.get(str(scheme), scheme.preset.upper())
+    if scheme is None or type in _PLAIN or type == stored:
         return _fitting(type or "BF16", shape[-1])
     if type is not None:
-        raise ValueError(f"{name} is quantized already ({q.scheme}) and would be rounded twice: write {type} from the "
+        raise ValueError(f"{name} is quantized already ({scheme}) and would be rounded twice: write {type} from the "
                          "float model, or leave the type out")
     if stored not in BLOCKS:
-        raise ValueError(f"{name}: GGUF has no blocks for {str(q.scheme)!r}; quantize to q8_0, q5_0, q4_0, q4_1, bf16 or "
+        raise ValueError(f"{name}: GGUF has no blocks for {str(scheme)!r}; quantize to q8_0, q5_0, q4_0, q4_1, bf16 or "
                          "fp16, or name plain blocks (F16)")
     return stored
 
@@ -119,10 +120,10 @@ def _tensors(model: Transformer, types: dict[str, str],
 
 def _pieces(model: Transformer, name: str, type: str) -> Iterator[np.ndarray]:
     """The blocks of a tensor, some thousand rows at a time; q and k, which are small, at once and in llama.cpp's order."""
-    q, order = model.qtensors.get(name), gguf_names.row_order(model.config, name)
+    scheme, order = scheme_of(model.qtensors, name), gguf_names.row_order(model.config, name)
     rows = tensor_shapes(model.config)[name][0]
-    if q is not None and q.scheme.preset.upper() == type:
-        blocks = q.pack()["blocks"].reshape(rows, -1)  # (rows, bytes)
+    if scheme is not None and scheme.preset.upper() == type:
+        blocks = packed_parts(model.qtensors, name)["blocks"].reshape(rows, -1)  # (rows, bytes)
         yield blocks if order is None else blocks[order]
     elif order is not None:
         yield gguf.quantize(model.weights[name][order], type)

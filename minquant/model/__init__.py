@@ -14,6 +14,7 @@ Read it in this order:
     tokenizer.py      byte-level BPE; library_tokenizer.py: others; tokens.py checks what a model is given
     safetensors.py    the file format, shards.py several of them, loading.py a folder in Hugging Face's layout,
                       saving.py our own file of a quantized model
+    qtensors.py       quantized weights in memory, or left in a file
     random.py         models of any size with random weights, for timing
 """
 

@@ -47,7 +47,7 @@ def load(source: str | os.PathLike, lazy: bool = False) -> Transformer:
     """
     if source == "tiny":
         data_path("model.safetensors")  # says where it should be, if it is missing
-        return load(data_dir())
+        return load(data_dir(), lazy)
     folder = Path(source)
     if folder.is_file():
         return saving.load_file(folder)

@@ -114,7 +114,7 @@ def write(path: str | os.PathLike, shapes: Mapping[str, tuple[int, ...]], tensor
                 raise ValueError(f"{path.name} was not written: tensor {name} {fault}")
             yield get_format("bf16").encode(x)
 
-    _write(path, {name: ("BF16", shape) for name, shape in shapes.items()}, encoded(), {"format": "pt"})
+    write_streamed(path, {name: ("BF16", shape) for name, shape in shapes.items()}, encoded(), {"format": "pt"})
 
 
 def write_stored(path: str | os.PathLike, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
@@ -126,12 +126,16 @@ def write_stored(path: str | os.PathLike, tensors: Mapping[str, np.ndarray], met
         metadata: name to string.
     """
     kinds = {name: (_WRITTEN[x.dtype], x.shape) for name, x in tensors.items()}
-    _write(Path(path), kinds, iter(tensors.values()), metadata)
+    write_streamed(path, kinds, iter(tensors.values()), metadata)
 
 
-def _write(path: Path, kinds: Mapping[str, tuple[str, tuple[int, ...]]], arrays: Iterator[np.ndarray],
-           metadata: Mapping[str, str]) -> None:
-    """Write tensors of these (dtype, shape), read one at a time, under a temporary name first."""
+def write_streamed(path: str | os.PathLike, kinds: Mapping[str, tuple[str, tuple[int, ...]]],
+                   arrays: Iterator[np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write tensors of these (dtype, shape), read one at a time, under a temporary name first.
+
+    Raises ValueError for an array that is not what was announced; the file is then not there.
+    """
+    path = Path(path)
     header, end = {"__metadata__": dict(metadata)}, 0
     for name, (dtype, shape) in kinds.items():
         begin, end = end, end + np.dtype(_STORED[dtype]).itemsize * math.prod(shape)
@@ -142,8 +146,10 @@ def _write(path: Path, kinds: Mapping[str, tuple[str, tuple[int, ...]]], arrays:
     try:
         with open(temporary, "wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
-            for (dtype, _), array in zip(kinds.values(), arrays, strict=True):
-                file.write(array.astype(_STORED[dtype], copy=False).tobytes())
+            for (name, (dtype, shape)), array in zip(kinds.items(), arrays, strict=True):
+                if array.shape != tuple(shape):
+                    raise ValueError(f"{path.name} was not written: tensor {name} has shape {array.shape}, not {shape}")
+                file.write(np.ascontiguousarray(array.astype(_STORED[dtype], copy=False)).data)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -81,6 +81,11 @@ class Stored(Mapping):
         """Some rows of a weight, float32."""
         return self._source.rows(name, start, stop)
 
+    def stored(self, name: str) -> np.ndarray | None:
+        """The weight as the source's file holds it, mapped; None where the source holds no plain numbers."""
+        stored = getattr(self._source, "stored", None)
+        return None if stored is None else stored(name)
+
     def __contains__(self, name: object) -> bool:
         return name in self.shapes
 

@@ -24,6 +24,7 @@ from . import layers
 from .cache import KVCache
 from .config import EMBEDDING, FINAL_NORM, Config, tensor_shapes
 from .recipe import Recipe, fake_quantizer
+from .qtensors import scheme_of
 from .tokens import check_room, check_tokens
 
 Tap = Callable[[str, np.ndarray], None]
@@ -126,8 +127,8 @@ class Transformer:
     def nbytes(self) -> int:
         """Bytes of the weights in storage: quantized ones with their scales, all others as bf16."""
         shapes = tensor_shapes(self.config)
-        return sum(self.qtensors[name].nbytes if name in self.qtensors else BYTES_IN_FLOAT * math.prod(shape)
-                   for name, shape in shapes.items())
+        return sum(scheme_of(self.qtensors, name).nbytes(shape) if name in self.qtensors
+                   else BYTES_IN_FLOAT * math.prod(shape) for name, shape in shapes.items())
 
     @property
     def bits_per_weight(self) -> float:
