@@ -347,11 +347,26 @@ def _rms_norm(x, gain, eps):
     return [v / root * float(g) for v, g in zip(x, gain)]
 
 
-def _rope(x, position, theta):
+def _rope_frequency(pair: int, size: int, theta: float, scaling=None) -> float:
+    """Radians per token of one pair of a head; Llama 3's scaling by its three cases."""
+    frequency = theta ** (-2 * pair / size)
+    if scaling is None:
+        return frequency
+    factor, low, high, context = scaling
+    wavelength = 2 * math.pi / frequency
+    if wavelength < context / high:
+        return frequency
+    if wavelength > context / low:
+        return frequency / factor
+    smooth = (context / wavelength - low) / (high - low)
+    return (1 - smooth) * frequency / factor + smooth * frequency
+
+
+def _rope(x, position, theta, scaling=None):
     half = len(x) // 2
     turned = [0.0] * len(x)
     for i in range(half):  # component i is paired with i + half, and both turn by one angle
-        angle = position * theta ** (-2 * i / len(x))
+        angle = position * _rope_frequency(i, len(x), theta, scaling)
         turned[i] = x[i] * math.cos(angle) - x[i + half] * math.sin(angle)
         turned[i + half] = x[i + half] * math.cos(angle) + x[i] * math.sin(angle)
     return turned
@@ -374,8 +389,15 @@ def logits(config, weights, tokens, activations=_as_given, kv=_as_given, attenti
             y = _rms_norm(x, weights[f"model.layers.{layer}.input_layernorm.weight"], config.norm_eps)
             q, k, v = (matrix(f"self_attn.{letter}_proj", y) for letter in "qkv")
             cut = lambda row, head: row[head * size:(head + 1) * size]  # noqa: E731
-            queries.append([attention(_rope(cut(q, h), position, config.rope_theta)) for h in range(config.heads)])
-            keys.append([attention(kv(_rope(cut(k, g), position, config.rope_theta))) for g in range(config.kv_heads)])
+
+            def turned(row, head, name):
+                part = cut(row, head)
+                if config.qk_norm:  # Qwen3
+                    part = _rms_norm(part, weights[f"model.layers.{layer}.self_attn.{name}.weight"], config.norm_eps)
+                return _rope(part, position, config.rope_theta, config.rope_scaling)
+
+            queries.append([attention(turned(q, h, "q_norm")) for h in range(config.heads)])
+            keys.append([attention(kv(turned(k, g, "k_norm"))) for g in range(config.kv_heads)])
             values.append([kv(cut(v, g)) for g in range(config.kv_heads)])
         for position, x in enumerate(stream):
             gathered = []
@@ -894,3 +916,34 @@ def grouped_matvec(codes, scale, x, group=32):
         out.append(sum(terms))
         size.append(sum(abs(t) for t in terms))
     return np.array(out), np.array(size)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Quantized checkpoints: one weight from the words of a file, by what the config says
+# --------------------------------------------------------------------------------------------------------------------
+
+def _field(words, index: int, bits: int) -> int:
+    """Field number ``index`` of a stream of int32 words, lowest bits first; it may straddle two."""
+    stream = sum((int(word) & 0xFFFFFFFF) << 32 * i for i, word in enumerate(words))
+    return stream >> index * bits & (1 << bits) - 1
+
+
+def checkpoint_weight(tensors, base: str, about, row: int, column: int) -> float:
+    """W[row, column] of the matrix whose tensors start with ``base``."""
+    part = lambda name: tensors[base + name]  # noqa: E731
+    if about["quant_method"] == "gptq":
+        bits, group = about["bits"], int(part("g_idx")[column])
+        zero = _field(part("qzeros")[group], row, bits)
+        if about["checkpoint_format"] == "gptq":
+            zero = (zero + 1) % 2**bits
+        return (_field(part("qweight")[:, row], column, bits) - zero) * float(part("scales")[group, row])
+    if about["quant_method"] == "awq":
+        nibble, group = [0, 4, 1, 5, 2, 6, 3, 7][row % 8], column // about["group_size"]
+        code, zero = ((int(part(name)[at, row // 8]) & 0xFFFFFFFF) >> 4 * nibble & 15
+                      for name, at in (("qweight", column), ("qzeros", group)))
+        return (code - zero) * float(part("scales")[group, row])
+    settings = about["config_groups"]["group_0"]["weights"]
+    bits, width = settings["num_bits"], int(part("weight_shape")[1])
+    group = column // (settings["group_size"] or width)
+    zero = 2 ** (bits - 1) if settings["symmetric"] else _field(part("weight_zero_point")[:, group], row, bits)
+    return (_field(part("weight_packed")[row], column, bits) - zero) * float(part("weight_scale")[row, group])

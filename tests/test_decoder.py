@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numba
 import numpy as np
 import pytest
@@ -269,3 +271,13 @@ def test_nan_in_a_weight_is_named():
 def test_a_recipe_the_kernels_cannot_follow_is_refused(recipe):
     with pytest.raises(ValueError, match="the decoder has no kernel for that"):
         mq.Decoder(random_model(MINI).quantize(mq.Recipe(**recipe)), "int8:channel")
+
+
+@pytest.mark.parametrize("change", [{"qk_norm": True}, {"qk_norm": True, "rope_scaling": (8.0, 1.0, 4.0, 16)}])
+def test_norms_of_q_and_k_and_scaled_rope_in_step_and_prefill(change):
+    model = random_model(replace(MINI, **change), seed=3)
+    decoder = mq.Decoder(model, "q8_0", context=16)
+    assert compare_with_same_cache(model, decoder, simulated(model, "q8_0"), TOKENS).max() < SAME_CACHE
+    stepped = decoder.step(7)
+    read = mq.Decoder(model, "q8_0", context=16).prefill([*TOKENS, 7])
+    assert relative_error(read, stepped) < OWN_CACHE

@@ -232,7 +232,8 @@ class Decoder:
         return self._scratch
 
     def _norms(self) -> tuple[np.ndarray, ...]:
-        return self._weights.attention_norm, self._weights.ffn_norm, self._weights.final_norm
+        w = self._weights
+        return w.attention_norm, w.ffn_norm, w.final_norm, w.q_norm, w.k_norm
 
     def __repr__(self) -> str:
         inputs = f", activations={self.activations!r}" if self.activations else ""

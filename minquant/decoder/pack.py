@@ -103,10 +103,14 @@ def pack_model(model: Transformer, weights: str | Scheme, head: str | Scheme, co
         progress(f"packing {head}: the output matrix")
     output = _pack_stack(model, [[config.head_name]], Scheme.parse(head), activations)
     embedding = output if config.tied else packed.Float32(_copy(source[EMBEDDING][None]))
-    norms = {kind: _copy(np.stack([source[f"model.layers.{layer}.{kind}_layernorm.weight"]
-                                   for layer in range(config.layers)])) for kind in ("input", "post_attention")}
-    cos, sin = rope_angles(np.arange(context), config.head_dim, config.rope_theta)
-    return Weights(embedding, **stacks, head=output, attention_norm=norms["input"], ffn_norm=norms["post_attention"],
+
+    def norms(name: str) -> np.ndarray:
+        return _copy(np.stack([source[f"model.layers.{layer}.{name}.weight"] for layer in range(config.layers)]))
+
+    heads = {f"{x}_norm": norms(f"self_attn.{x}_norm") for x in "qk"} if config.qk_norm else {}
+    cos, sin = rope_angles(np.arange(context), config.head_dim, config.rope_theta, config.rope_scaling)
+    return Weights(embedding, **stacks, head=output, attention_norm=norms("input_layernorm"),
+                   ffn_norm=norms("post_attention_layernorm"), **heads,
                    final_norm=_copy(source[FINAL_NORM]), cos=_copy(cos), sin=_copy(sin))
 
 

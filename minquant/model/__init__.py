@@ -2,7 +2,7 @@
 
 Read it in this order:
 
-    config.py         the numbers that fix a shape, and the names of the weights
+    config.py         the numbers that fix a shape, and the names of the weights; huggingface.py: config.json
     layers.py         the parts as functions: RMSNorm, RoPE, grouped-query attention, SwiGLU
     transformer.py    the whole model, with its one seam for quantization
     cache_format.py   formats of cached keys and values: by token, by channel, before RoPE, KIVI's groups and window
@@ -13,9 +13,10 @@ Read it in this order:
     quantizing.py     a recipe applied, block by block
     awq.py            scales folded into norms and rows before rounding
     calibration.py    what matrices read on calibration text; gatherers.py: what is kept of it
-    tokenizer.py      byte-level BPE; tokens.py checks what a model is given
-    safetensors.py    the file format, loading.py a folder in Hugging Face's layout, saving.py our own file of a
-                      quantized model
+    tokenizer.py      byte-level BPE; library_tokenizer.py: others; tokens.py checks what a model is given
+    safetensors.py    the file format, shards.py several of them, loading.py a folder in Hugging Face's layout,
+                      saving.py our own file of a quantized model
+    qtensors.py       quantized weights in memory, or left in a file
     random.py         models of any size with random weights, for timing
 """
 

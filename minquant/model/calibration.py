@@ -68,4 +68,4 @@ def advance(model: Transformer, layer: int, states: Iterable[State]) -> list[Sta
 
 
 def _angles(config: Config, length: int) -> tuple[np.ndarray, np.ndarray]:
-    return layers.rope_angles(np.arange(length), config.head_dim, config.rope_theta)
+    return layers.rope_angles(np.arange(length), config.head_dim, config.rope_theta, config.rope_scaling)

@@ -24,7 +24,7 @@ from . import awq
 from . import calibration as text
 from .attending import AttentionFormat
 from .cache_format import CacheFormat
-from .config import EMBEDDING, Config, linear_names, tensor_shapes
+from .config import EMBEDDING, linear_names, tensor_shapes
 from .recipe import METHODS, Method, Recipe
 from .transformer import Transformer
 
@@ -47,16 +47,12 @@ def quantize(model: Transformer, recipe: Recipe, calibration: Any = None, progre
             ``overrides`` that matches nothing, missing calibration tokens, a model whose weights are quantized already.
             The message names the weight.
     """
-    if not isinstance(recipe, Recipe):
-        raise TypeError(f"quantize takes a Recipe, not {type(recipe).__name__}: Recipe(weights={recipe!r})")
-    if model.qtensors:
-        raise ValueError(f"this model's weights are quantized already ({model.recipe}); quantize the float model")
-    _check(model.config, recipe)
+    check(model, recipe)
     rounded, qtensors = {}, {}
     partial = Transformer(model.config, ChainMap(rounded, model.weights), model.tokenizer, recipe)
 
     def put(name: str, method: Method, scheme: str, inputs: Any = None) -> None:
-        qtensors[name] = _quantize_weight(name, partial.weights[name], inputs, method, scheme)
+        qtensors[name] = quantize_weight(name, partial.weights[name], inputs, method, scheme)
         rounded[name] = qtensors[name].dequantize()
 
     if recipe.head is not None and not recipe.skips(model.config.head_name):
@@ -72,11 +68,11 @@ def _quantize_blocks(partial: Transformer, put: Callable, calibration: Any, prog
     recipe, method = partial.recipe, METHODS[partial.recipe.method]
     states = text.start(partial, calibration, recipe.method) if method.needs_text else []
     for layer in _wrap(progress)(range(partial.config.layers)):
-        _quantize_block(partial, layer, states, method, put)
+        quantize_block(partial, layer, states, method, put)
         states = text.advance(partial, layer, states)
 
 
-def _quantize_block(partial: Transformer, layer: int, states: list[text.State], method: Method, put: Callable) -> None:
+def quantize_block(partial: Transformer, layer: int, states: list[text.State], method: Method, put: Callable) -> None:
     """Quantize one block. What was gathered of its inputs is given up at the end, before the next block's is."""
     names = linear_names(partial.config, layer)
     if method.needs_text:
@@ -97,16 +93,21 @@ def _check_finite(model: Transformer, names: Iterable[str]) -> None:
             raise ValueError(f"{name} holds NaN or infinity: find out where they come from")
 
 
-def _quantize_weight(name: str, weight: np.ndarray, inputs: Any, method: Method, scheme: str) -> QTensor:
+def quantize_weight(name: str, weight: np.ndarray, inputs: Any, method: Method, scheme: str) -> QTensor:
+    """One weight by a method. Raises ValueError naming it."""
     try:
         return method.quantize(weight, inputs, Scheme.parse(scheme))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
 
 
-def _check(config: Config, recipe: Recipe) -> None:
-    """Raise ValueError, before any work is done, where the recipe does not fit the model's shape."""
-    shapes = tensor_shapes(config)
+def check(model: Transformer, recipe: Recipe) -> None:
+    """Raise ValueError or TypeError, before any work is done, where the recipe does not fit the model."""
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"quantize takes a Recipe, not {type(recipe).__name__}: Recipe(weights={recipe!r})")
+    if model.qtensors:
+        raise ValueError(f"this model's weights are quantized already ({model.recipe}); quantize the float model")
+    config, shapes = model.config, tensor_shapes(model.config)
     linears = linear_names(config)
     recipe.check_names(linears, [config.head_name, EMBEDDING])
     for name in linears:

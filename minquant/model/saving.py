@@ -34,13 +34,14 @@ import numpy as np
 from ..formats import get as get_format
 from ..scaling import QTensor, Scheme
 from .config import Config, tensor_shapes
+from .library_tokenizer import from_json
+from .qtensors import packed_parts, scheme_of
 from .recipe import Recipe
 from .safetensors import SafetensorsFile, write_stored
-from .tokenizer import Tokenizer
 from .transformer import Transformer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 KEY, VERSION = "minquant", 1
 
@@ -48,18 +49,19 @@ KEY, VERSION = "minquant", 1
 def save_file(model: Transformer, path: str | os.PathLike) -> None:
     """Write a model, quantized or not, as one file that ``load_file`` reads back bit for bit.
 
-    The file is written under a temporary name and renamed when it is whole. All of it is put together in memory.
+    The file is written under a temporary name and renamed when it is whole. What lies in a mapped file already, as the
+    parts of ``minquant.interop.parts`` do, is copied from there; the rest is put together in memory.
 
     Raises ValueError naming a weight that is NaN or infinite.
     """
     tensors: dict[str, np.ndarray] = {}
     for name in tensor_shapes(model.config):
         if name in model.qtensors:
-            tensors |= {f"{name}.{part}": x.reshape(-1) for part, x in model.qtensors[name].pack().items()}
+            tensors |= {f"{name}.{part}": x.reshape(-1) for part, x in packed_parts(model.qtensors, name).items()}
         else:
-            tensors[name] = _exact(name, model.weights[name])
+            tensors[name] = _mapped(model.weights, name)
     about = {"version": VERSION, "config": asdict(model.config), "recipe": asdict(model.recipe),
-             "schemes": {name: str(q.scheme) for name, q in model.qtensors.items()},
+             "schemes": {name: str(scheme_of(model.qtensors, name)) for name in model.qtensors},
              "tokenizer": None if model.tokenizer is None else model.tokenizer.to_json()}
     text = json.dumps(about)
     write_stored(path, tensors, {KEY: text, "crc32": _checksum(text, tensors.values())})
@@ -78,7 +80,7 @@ def load_file(path: str | os.PathLike) -> Transformer:
     try:
         config, recipe = Config(**about["config"]), Recipe(**about["recipe"])
         schemes = {name: Scheme.parse(scheme) for name, scheme in about["schemes"].items()}
-        tokenizer = None if about["tokenizer"] is None else Tokenizer.from_json(about["tokenizer"])
+        tokenizer = None if about["tokenizer"] is None else from_json(about["tokenizer"])
         expected = _expected(config, schemes)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{file.path.name}: what it says about its model is incomplete: {error!r}") from None
@@ -98,7 +100,14 @@ def load_file(path: str | os.PathLike) -> Transformer:
     return Transformer(config, weights, tokenizer, recipe, qtensors)
 
 
-def _exact(name: str, weight: np.ndarray) -> np.ndarray:
+def _mapped(weights: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """A float weight as it lies in a file, where it does, else as ``exact`` makes it."""
+    stored = getattr(weights, "stored", None)
+    found = None if stored is None else stored(name)
+    return exact(name, weights[name]) if found is None else found
+
+
+def exact(name: str, weight: np.ndarray) -> np.ndarray:
     """A float weight as codes of bf16 (uint16) where they give it back, else as it is (float32)."""
     weight = np.asarray(weight, np.float32)
     if not np.isfinite(weight).all():

@@ -26,6 +26,7 @@ from .cache import KVCache, LayerCache, Piece
 from .cache_format import CacheFormat
 from .config import EMBEDDING, FINAL_NORM, Config, tensor_shapes
 from .recipe import Recipe, fake_quantizer
+from .qtensors import scheme_of
 from .tokens import check_room, check_tokens
 
 Tap = Callable[[str, np.ndarray], None]
@@ -54,7 +55,7 @@ class Transformer:
                 raise ValueError(f"weight {name} has shape {weights[name].shape}; the model's shape asks for {shape}")
         self.config, self.weights, self.tokenizer = config, weights, tokenizer
         self.recipe = recipe if recipe is not None else Recipe()
-        self.qtensors = dict(qtensors or {})
+        self.qtensors = {} if qtensors is None else qtensors
         self._round_input = fake_quantizer(self.recipe.activations)
         self._cache_format = CacheFormat.parse(self.recipe.kv)
         operands = None if self.recipe.attention is None else AttentionFormat.parse(self.recipe.attention)
@@ -98,7 +99,7 @@ class Transformer:
         start = cache.length if cache is not None else 0
         tokens = check_tokens(tokens, self.config.vocab_size, start)  # (T,)
         check_room(start, len(tokens), self.config.context, cache)
-        angles = layers.rope_angles(np.arange(start, start + len(tokens)), self.config.head_dim, self.config.rope_theta)
+        angles = self.angles(np.arange(start, start + len(tokens)))
         x = self.embed(tokens)  # (T, d)
         for layer in range(self.config.layers):
             x = self.block(layer, x, angles, cache, tap, prefill)  # (T, d)
@@ -130,8 +131,8 @@ class Transformer:
     def nbytes(self) -> int:
         """Bytes of the weights in storage: quantized ones with their scales, all others as bf16."""
         shapes = tensor_shapes(self.config)
-        return sum(self.qtensors[name].nbytes if name in self.qtensors else BYTES_IN_FLOAT * math.prod(shape)
-                   for name, shape in shapes.items())
+        return sum(scheme_of(self.qtensors, name).nbytes(shape) if name in self.qtensors
+                   else BYTES_IN_FLOAT * math.prod(shape) for name, shape in shapes.items())
 
     @property
     def bits_per_weight(self) -> float:
@@ -144,6 +145,11 @@ class Transformer:
                 f"{c.parameters:,} weights at {self.bits_per_weight:.4g} bits)")
 
     # ---- the parts, in the order they run
+
+    def angles(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cosine and sine of the RoPE angles at positions (T,): (T, h/2) each."""
+        c = self.config
+        return layers.rope_angles(positions, c.head_dim, c.rope_theta, c.rope_scaling)
 
     def embed(self, tokens: np.ndarray) -> np.ndarray:
         """The embedding row of each token: (T,) -> (T, d)."""
@@ -168,9 +174,12 @@ class Transformer:
         """Grouped-query attention on the normalised x (T, d) -> (T, d)."""
         name, c = f"model.layers.{layer}.self_attn", self.config
         q, k, v = self._linears(x, [f"{name}.{p}_proj.weight" for p in "qkv"], tap)  # (T, H * h), (T, G * h) twice
-        q = layers.rope(layers.split_heads(q, c.heads), *angles)  # (H, T, h)
-        flat_k = layers.split_heads(k, c.kv_heads)  # (G, T, h), before RoPE
-        k, v = layers.rope(flat_k, *angles), layers.split_heads(v, c.kv_heads)  # (G, T, h) each
+        q, flat_k = layers.split_heads(q, c.heads), layers.split_heads(k, c.kv_heads)  # (H, T, h), (G, T, h): before RoPE
+        if c.qk_norm:
+            q = layers.rms_norm(q, self.weights[f"{name}.q_norm.weight"], c.norm_eps)  # (H, T, h)
+            flat_k = layers.rms_norm(flat_k, self.weights[f"{name}.k_norm.weight"], c.norm_eps)  # (G, T, h)
+        q, k = layers.rope(q, *angles), layers.rope(flat_k, *angles)  # (H, T, h), (G, T, h)
+        v = layers.split_heads(v, c.kv_heads)  # (G, T, h)
         if tap is not None:
             tap(f"{name}.q", q), tap(f"{name}.k", k), tap(f"{name}.v", v)
         kept = flat_k if self._cache_format.before_rope else k  # (G, T, h)

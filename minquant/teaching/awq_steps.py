@@ -67,7 +67,7 @@ class _Part:
             return changed.feed_forward(layer, self.X)
         windows = [self.X[i:i + config.context] for i in range(0, len(self.X), config.context)]
         return np.concatenate([changed.attention(layer, x, layers.rope_angles(
-            np.arange(len(x)), config.head_dim, config.rope_theta)) for x in windows])
+            np.arange(len(x)), config.head_dim, config.rope_theta, config.rope_scaling)) for x in windows])
 
 
 def judge(model: Transformer, place: Fold, X: np.ndarray):

@@ -44,11 +44,13 @@ def loss_and_gradients(config: Config, weights: Weights, tokens: np.ndarray,
 
     Raises ValueError for tokens of another shape or outside the vocabulary, TypeError for what is no whole number.
     """
+    if config.qk_norm:
+        raise ValueError("there is no backward pass through the norms of q and k (Qwen3): train a model without them")
     tokens = _checked(tokens, config.vocab_size)
     used = weights if through is None else {name: through(name, weight) for name, weight in weights.items()}
     inputs, targets = tokens[:, :-1], tokens[:, 1:].reshape(-1)  # (B, T), (N,)
     B, T = inputs.shape
-    angles = layers.rope_angles(np.arange(T), config.head_dim, config.rope_theta)  # (T, h/2) twice
+    angles = layers.rope_angles(np.arange(T), config.head_dim, config.rope_theta, config.rope_scaling)  # (T, h/2) twice
     found: dict[str, np.ndarray] = {}
 
     x = used[EMBEDDING][inputs.reshape(-1)]  # (N, d)
