@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import ml_dtypes  # noqa: F401  (NumPy learns of bfloat16)
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -31,7 +32,7 @@ def made(scheme: str, **changes) -> Transformer:
 def test_other_code_reads_exactly_our_weights(tmp_path, format, scheme):
     model = made(scheme)
     write_checkpoint(model, tmp_path, format)
-    stored = safetensors.numpy.load_file(tmp_path / "model.safetensors") if format != "" else None
+    stored = safetensors.numpy.load_file(tmp_path / "model.safetensors")
     about = json.loads((tmp_path / "config.json").read_text())["quantization_config"]
     rows = np.array([naive.checkpoint_weight(stored, UP, about, 5, i) for i in range(64)], np.float32)
     assert np.array_equal(rows, model.weights[f"{UP}weight"][5])

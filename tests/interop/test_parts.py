@@ -17,7 +17,7 @@ from minquant.model import Config, Transformer, load, random_model, save
 
 MINI = Config(vocab_size=64, hidden=64, layers=3, heads=4, kv_heads=2, head_dim=16, ffn=96, context=32)
 TEXT = np.random.default_rng(0).integers(0, 64, 200)
-RECIPES = [{"weights": "int4:g32"}, {"weights": "q4_0", "head": "q4_0"}, {"weights": "int4:g32", "method": "hqq"},
+RECIPES = [{"weights": "int4:g32"}, {"weights": "q4_0", "head": "q4_0"}, {"weights": "int4:g32:asym", "method": "hqq"},
            {"weights": "int3:g32:asym", "method": "gptq", "head": "int8:channel"},
            {"weights": "int4:g32", "method": "awq", "overrides": {"down_proj": "int8:g32"}, "skip": ("layers.1",)},
            {"weights": "int4:g32:asym", "method": "awq+gptq"}, {"head": "nvfp4"}]
