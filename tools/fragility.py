@@ -76,7 +76,8 @@ Attention in these formats, the mean key left in and taken off. *Difference*: pa
 error has no past; 1 says that nothing compounds. (None is given where tokens wait in bf16, which the first
 quarter does most.) *Writing*: {prompts} prompts of {prompt} tokens from all over the text, each continued greedily by
 {length} tokens: the share still what float writes at the end; and of runs still identical, how many per hundred
-tokens leave, in the first and in the second half, with 95% intervals. *Bytes*: of the cache per token, all layers,
+tokens leave, in the first and in the second half, with 95% intervals. (A small model soon repeats itself, and who
+repeats the same line agrees for ever: the late rates are low for that reason too.) *Bytes*: of the cache per token, all layers,
 everything counted, when {context} tokens are in it.
 
 {positions}

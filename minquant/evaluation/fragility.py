@@ -51,6 +51,7 @@ PRACTISED = {"weights": {"weights": "int{}:g32:asym", "method": "gptq"},
              "activations": {"activations": "int{}:g32:asym"}, "kv": {"kv": "kivi{}"},
              "attention": {"attention": "int{}:g32:asym:smooth"}}
 PRACTISED_BITS = (2, 4)  # those of KIVI
+SAMPLE = 128  # tokens on which the error of the operands is taken
 BUDGET = 0.01  # nats per token that a part may cost
 
 
@@ -142,7 +143,7 @@ def fragility(model: Transformer, reference: Reference, bits: Sequence[int] = (8
     recipes = {(part, how, b): _recipe(part, how, b) for how in sharing
                for b in (PRACTISED_BITS if how == "practised" else bits) for part in TEXTBOOK}
     measure = measure or (lambda recipe: measured_kl(model, reference, recipe))
-    sample = reference.tokens[:reference.context]
+    sample = reference.tokens[:min(SAMPLE, reference.context)]
     cells = {}
     for key in progress_bar(progress, "fragility")(list(recipes)):
         part, how, _ = key
