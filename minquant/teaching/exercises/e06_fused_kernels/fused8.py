@@ -212,8 +212,9 @@ moment may your function hold more than half a byte per weight beyond its argume
 0.5 × (120 - (100 + <<plus>>)).
 
 **Speed** (not graded). When all checks pass, put `@njit` above your function, write the version with a float copy in
-NumPy as `copied`, and run `race(fused8, copied, *args)` on a matrix of 2048 x 4096. On the authors' machine a plain
-compiled loop was several times as fast as the copy; ten times is a good aim.
+NumPy as `copied`, and run `race(fused8, copied, *args)` on a matrix of 2048 x 4096. The lesson's ladder says what to
+expect: a plain loop is v1, the copy is v0. `@njit(fastmath=True)` lets the compiler reorder sums, as in v2: ten times
+as fast as the copy is a good aim.
 """,
     hints=("Two loops, rows outside, and one sum per row. Inside, first turn one code into its weight.",
            "`np.int32(...)` around every byte you calculate with is right in plain Python and in Numba.",

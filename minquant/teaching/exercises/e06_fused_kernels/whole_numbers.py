@@ -68,7 +68,7 @@ def scales(spec: Spec, answers: Answers) -> None:
         if not same(scale[g], want):
             words = "of which all inputs are 0" if g == 3 else f"whose largest magnitude is {want * top:g}"
             raise Miss(f"a group {words} got the scale {scale[g]:g}",
-                       f"the largest magnitude of a group becomes the code {top} or -{top}; without any, the scale is 1",
+                       f"the largest magnitude of a group becomes the code {top} or -{top}; of zeros the scale is 1",
                        "is the largest magnitude taken of the group alone, and of magnitudes?")
 
 
