@@ -40,7 +40,7 @@ def outside_matrices_ms(decoder: Decoder, pairs: int = PAIRS) -> dict[str, float
 
 def step_and_pass_seconds(decoder: Decoder, pairs: int) -> np.ndarray:
     """Seconds (pairs, 2) of a whole step and of the pass over the matrices right after it."""
-    from ..decoder.decoder import thread_count
+    from ..decoder.threads import thread_count
     from ..kernels.matrices import matrices_only, prepare_inputs
 
     c, position, seconds = decoder.config, decoder.position, np.empty((pairs, 2))
