@@ -97,12 +97,13 @@ def test_it_can_be_turned_off_and_refused(monkeypatch):
     monkeypatch.setenv("MINQUANT_PIN", "0")
     assert threads.pin(2) is False
     monkeypatch.delenv("MINQUANT_PIN")
-    monkeypatch.setattr(threads, "cores", lambda: [0])
-    assert threads.pin(2) is False  # fewer cores than threads
-    monkeypatch.setattr(threads, "cores", lambda: [0, 1023])
-    assert threads.pin(2) is False  # the system refuses a processor that there is not
-    monkeypatch.setattr(threads, "cores", lambda: [0, 5000])
-    assert threads.pin(2) is False  # beyond the mask
+    for places in ([0], [0, 1023], [0, 5000]):  # too few cores; one there is not, which the system refuses; beyond a mask
+        threads.unpin()
+        monkeypatch.setattr(threads, "cores", lambda: places)
+        assert threads.pin(2) is False
+        monkeypatch.setattr(threads, "cores", lambda: pytest.fail("looked into twice"))
+        assert threads.pin(2) is False
+    threads.unpin()
     assert {task: mask for task, mask in masks().items() if task in before} == before
 
 

@@ -33,11 +33,10 @@ from pathlib import Path
 
 import numba
 import numpy as np
-from numba import prange, types
 
 _CPUS, _CGROUP = Path("/sys/devices/system/cpu"), Path("/sys/fs/cgroup")
 _MASK_BYTES = 128  # room for 1024 processors, as in glibc's cpu_set_t
-_pinned: tuple[int, int] | None = None  # (calling thread, threads) whose workers are pinned now
+_last: tuple[tuple[int, int] | None, bool] = None, False  # (calling thread, threads) last asked for; are they pinned?
 
 
 def cores(cpus: Path = _CPUS) -> list[int]:
@@ -77,34 +76,21 @@ def _read(path: Path) -> str:
 
 # ----------------------------------------------------------------------------------------------------------- pinning
 
-def _pinner():
-    """A parallel function that gives every thread but the calling one its mask; None where there is no such thing."""
-    if not sys.platform.startswith("linux") or numba.config.DISABLE_JIT:
-        return None
-    set_affinity = types.ExternalFunction("sched_setaffinity", types.int32(types.int32, types.uintp, types.uintp))
-
-    @numba.njit(parallel=True)
-    def pin(failed, masks):
-        for thread in prange(len(masks)):
-            if thread:
-                failed[thread] = set_affinity(0, masks.shape[1], masks[thread].ctypes.data)
-    return pin
-
-
-_PIN = None
+def _possible() -> bool:
+    return sys.platform.startswith("linux") and sys.byteorder == "little" and not numba.config.DISABLE_JIT
 
 
 def _set_masks(sets: list[set[int]]) -> bool:
     """Let worker i run on ``sets[i]``; entry 0, of the calling thread, is ignored. False where that is not possible."""
-    global _PIN
-    _PIN = _PIN or _pinner()
-    if _PIN is None or max(map(max, sets)) >= 8 * _MASK_BYTES:
+    if not _possible() or max(map(max, sets)) >= 8 * _MASK_BYTES:
         return False
+    from ..kernels.pinning import pin_workers
+
     masks, failed = np.zeros((len(sets), 8 * _MASK_BYTES), np.uint8), np.zeros(len(sets), np.int32)
     for mask, cpus in zip(masks, sets):
         mask[list(cpus)] = 1
     own = os.sched_getaffinity(0)
-    _PIN(failed, np.packbits(masks, axis=1, bitorder=sys.byteorder))
+    pin_workers(failed, np.packbits(masks, axis=1, bitorder="little"))
     os.sched_setaffinity(0, own)  # a threading layer may have let the calling thread run another's iteration
     return not failed.any()
 
@@ -112,27 +98,27 @@ def _set_masks(sets: list[set[int]]) -> bool:
 def pin(threads: int) -> bool:
     """Keep each worker of the next parallel loops on a core of its own. Returns whether they are.
 
-    They are not with ``MINQUANT_PIN=0``, with fewer cores than threads, off Linux, and without the JIT.
+    They are not with ``MINQUANT_PIN=0``, with fewer cores than threads, off Linux, and without the JIT. Looked into only
+    when the number of threads or the calling thread is another than the last time: workers of fewer threads may be gone.
     """
-    global _pinned
+    global _last
     if os.environ.get("MINQUANT_PIN") == "0" or threads < 2:
         return False
     key = threading.get_ident(), threads
-    if _pinned != key:
+    if _last[0] != key:
         places = cores()
-        if len(places) < threads or not _set_masks([{cpu} for cpu in places[:threads]]):
-            return False
-        _pinned = key
-    return True
+        _last = key, len(places) >= threads and _set_masks([{cpu} for cpu in places[:threads]])
+    return _last[1]
 
 
 def unpin() -> None:
     """Let the workers run wherever the calling thread may."""
-    global _pinned
-    if _pinned is not None:
-        with _numba_threads(_pinned[1]):
-            _set_masks([os.sched_getaffinity(0)] * _pinned[1])
-        _pinned = None
+    global _last
+    key, pinned = _last
+    _last = None, False
+    if pinned:
+        with _numba_threads(key[1]):
+            _set_masks([os.sched_getaffinity(0)] * key[1])
 
 
 @contextmanager

@@ -25,6 +25,7 @@ Files, in the order to read them:
     tiles.py        packed weights times many vectors: a matrix product (simd_tiles.py: its innermost block)
     prefill.py      a whole prompt, matrix times matrix
     sampling.py     from logits to the next token, and the loop that writes
+    pinning.py      each thread on a core of its own
     _cache.py       where compiled code is kept
     compiling.py    a line of progress while it is being made
 
@@ -38,8 +39,8 @@ from .compiling import compile_progress
 
 with kernel_cache():
     from . import (append, attention, bandwidth, batch, bits, caches, floats, inputs, integers, matrices, matvec, packed,
-                   parts, prefill, rows, sampling, step, targets, tiles)
+                   parts, pinning, prefill, rows, sampling, step, targets, tiles)
 
 __all__ = ["append", "attention", "bandwidth", "batch", "bits", "cache_state", "caches", "compile_progress", "floats",
-           "inputs", "integers", "matrices", "matvec", "packed", "parts", "prefill", "rows", "sampling", "step", "targets",
-           "tiles"]
+           "inputs", "integers", "matrices", "matvec", "packed", "parts", "pinning", "prefill", "rows", "sampling", "step",
+           "targets", "tiles"]
