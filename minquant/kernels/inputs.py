@@ -165,7 +165,6 @@ def _take_int8(x, columns):
     return Int8Input(x.values[:columns], x.codes[:columns], x.scale[:chunks], x.sums[:chunks])
 
 
-@jit
 def _prepare_float(x):
     put_every_fourth(x)
     put_sums_and_places(x)
