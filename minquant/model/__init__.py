@@ -9,7 +9,9 @@ Read it in this order:
     generation.py     prefill, decode, sampling
     recipe.py         what of a model is quantized, and how
     quantizing.py     a recipe applied, block by block
-    awq.py            scales folded into norms and rows before rounding
+    awq.py            scales folded into norms and rows before rounding; smoothing.py: the same for activations
+    rotation.py       the whole model turned by Hadamard matrices
+    outliers.py       a model that has outliers, made from one that has none
     calibration.py    what matrices read on calibration text; gatherers.py: what is kept of it
     tokenizer.py      byte-level BPE; tokens.py checks what a model is given
     safetensors.py    the file format, loading.py a folder in Hugging Face's layout, saving.py our own file of a
@@ -20,10 +22,13 @@ Read it in this order:
 from .cache import KVCache
 from .config import Config, linear_names, tensor_shapes
 from .loading import load, save
+from .outliers import plant
 from .random import SHAPES, random_model
 from .recipe import METHODS, Method, Recipe
+from .rotation import rotate
+from .smoothing import smooth
 from .tokenizer import Tokenizer
 from .transformer import Transformer
 
 __all__ = ["Config", "KVCache", "METHODS", "Method", "Recipe", "SHAPES", "Tokenizer", "Transformer", "linear_names",
-           "load", "random_model", "save", "tensor_shapes"]
+           "load", "plant", "random_model", "rotate", "save", "smooth", "tensor_shapes"]

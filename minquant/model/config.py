@@ -16,6 +16,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Mapping
 
+from ..methods import hadamard
+
 MOST = {"layers": 1000}  # a config.json is input: a thousand million layers would fill the memory with names
 EMBEDDING, HEAD, FINAL_NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
 
@@ -35,6 +37,7 @@ class Config:
         norm_eps: added to the mean square in RMSNorm.
         rope_theta: base of the RoPE wavelengths.
         tied: the output matrix is the embedding matrix.
+        online_hadamard: the input of every down projection is multiplied by a Hadamard matrix (``rotation.py``).
 
     Raises ValueError where a number is impossible.
     """
@@ -50,6 +53,7 @@ class Config:
     norm_eps: float = 1e-5
     rope_theta: float = 10000.0
     tied: bool = True
+    online_hadamard: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self)[:8]:
@@ -61,8 +65,11 @@ class Config:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
                 raise ValueError(f"config: {name} must be a finite number above 0, not {value!r}")
-        if not isinstance(self.tied, bool):
-            raise ValueError(f"config: tied must be true or false, not {self.tied!r}")
+        for name in ("tied", "online_hadamard"):
+            if not isinstance(getattr(self, name), bool):
+                raise ValueError(f"config: {name} must be true or false, not {getattr(self, name)!r}")
+        if self.online_hadamard:
+            hadamard(self.ffn)  # raises where there is none of this size
         if self.heads % self.kv_heads:
             raise ValueError(f"config: {self.heads} query heads cannot share {self.kv_heads} key/value heads evenly")
         if self.head_dim % 2:
@@ -103,7 +110,13 @@ class Config:
             tied=raw.get("tie_word_embeddings", False))
 
     def to_huggingface(self) -> dict[str, Any]:
-        """The content of a ``config.json`` that other tools read; both spellings of what was renamed."""
+        """The content of a ``config.json`` that other tools read; both spellings of what was renamed.
+
+        Raises ValueError for a rotated model: no setting of a config.json says that a Hadamard matrix runs along.
+        """
+        if self.online_hadamard:
+            raise ValueError("this model multiplies by a Hadamard matrix before every down projection, and a "
+                             "config.json cannot say so: write it with model.save(path), or the model before rotation")
         return {
             "architectures": ["LlamaForCausalLM"], "model_type": "llama", "hidden_size": self.hidden,
             "intermediate_size": self.ffn, "num_hidden_layers": self.layers, "num_attention_heads": self.heads,

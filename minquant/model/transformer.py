@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from ..methods import hadamard
 from . import layers
 from .cache import KVCache
 from .config import EMBEDDING, FINAL_NORM, Config, tensor_shapes
@@ -190,6 +191,8 @@ class Transformer:
         name = f"model.layers.{layer}.mlp"
         gate, up = self._linears(x, [f"{name}.gate_proj.weight", f"{name}.up_proj.weight"], tap)  # (T, f) each
         y = layers.swiglu(gate, up)  # (T, f)
+        if self.config.online_hadamard:
+            y = y @ hadamard(self.config.ffn)  # (T, f) @ (f, f)
         return self._linears(y, [f"{name}.down_proj.weight"], tap)[0]  # (T, d)
 
     def _linears(self, x: np.ndarray, names: list[str], tap: Tap | None) -> list[np.ndarray]:
