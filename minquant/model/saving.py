@@ -10,6 +10,7 @@ How it works
         version      of this layout, 1
         config       the shape of the model
         recipe       how it was quantized
+        grids        name of a matrix -> scale and zero point of its input, where they were chosen beforehand
         schemes      name of a quantized weight -> its scheme, with which its bytes are read
         tokenizer    the content of a tokenizer.json, or null
 
@@ -32,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..formats import get as get_format
-from ..scaling import QTensor, Scheme
+from ..scaling import FixedGrid, QTensor, Scheme
 from .config import Config, tensor_shapes
 from .recipe import Recipe
 from .safetensors import SafetensorsFile, write_stored
@@ -59,6 +60,7 @@ def save_file(model: Transformer, path: str | os.PathLike) -> None:
         else:
             tensors[name] = _exact(name, model.weights[name])
     about = {"version": VERSION, "config": asdict(model.config), "recipe": asdict(model.recipe),
+             "grids": {name: [grid.scale, grid.zero_point] for name, grid in model.grids.items()},
              "schemes": {name: str(q.scheme) for name, q in model.qtensors.items()},
              "tokenizer": None if model.tokenizer is None else model.tokenizer.to_json()}
     text = json.dumps(about)
@@ -78,6 +80,7 @@ def load_file(path: str | os.PathLike) -> Transformer:
     try:
         config, recipe = Config(**about["config"]), Recipe(**about["recipe"])
         schemes = {name: Scheme.parse(scheme) for name, scheme in about["schemes"].items()}
+        grids = {name: FixedGrid(recipe.activation_scheme, *grid) for name, grid in about.get("grids", {}).items()}
         tokenizer = None if about["tokenizer"] is None else Tokenizer.from_json(about["tokenizer"])
         expected = _expected(config, schemes)
     except (KeyError, TypeError, AttributeError) as error:
@@ -95,7 +98,7 @@ def load_file(path: str | os.PathLike) -> Transformer:
             weights[name] = qtensors[name].dequantize()
         else:
             weights[name] = file[name]
-    return Transformer(config, weights, tokenizer, recipe, qtensors)
+    return Transformer(config, weights, tokenizer, recipe, qtensors, grids)
 
 
 def _exact(name: str, weight: np.ndarray) -> np.ndarray:

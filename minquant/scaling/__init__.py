@@ -14,12 +14,14 @@
     shared_exponent.py    MX: a block shares a power of two
     nvfp4.py, nf4.py      scales that have scales
     quantizer.py   quantize and fake_quantize: a whole tensor, fast
+    fixed.py       one scale chosen beforehand, for activations
     qtensor.py     codes + scales + zero points, and their true size
 """
 
 from . import calibrators
+from .fixed import FixedGrid
 from .qtensor import QTensor
 from .quantizer import fake_quantize, quantize
 from .scheme import Scheme
 
-__all__ = ["QTensor", "Scheme", "calibrators", "fake_quantize", "quantize"]
+__all__ = ["FixedGrid", "QTensor", "Scheme", "calibrators", "fake_quantize", "quantize"]
