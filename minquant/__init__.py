@@ -21,7 +21,7 @@ _SUBPACKAGES = ("formats", "scaling", "packing", "methods", "kernels", "model", 
                 "benchmark", "teaching", "decoder", "interop", "cli")
 _NAMES = {
     "Format": "formats", "Scheme": "scaling", "QTensor": "scaling", "quantize": "scaling",
-    "Recipe": "model", "Transformer": "model", "load": "interop", "random_model": "model",
+    "Recipe": "model", "Transformer": "model", "load": "interop", "random_model": "model", "rotate": "model",
     "perplexity": "evaluation", "Perplexity": "evaluation", "kl_divergence": "evaluation",
     "top1_agreement": "evaluation", "Decoder": "decoder",
 }

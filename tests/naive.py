@@ -829,6 +829,44 @@ def hqq(w, scale: float, offset: float, bits: int, whole: bool, p: float, beta: 
 
 
 # --------------------------------------------------------------------------------------------------------------------
+# Activations: SmoothQuant's scales, LLM.int8()'s decomposition, one number at a time
+# --------------------------------------------------------------------------------------------------------------------
+
+def smooth_scales(X, weights, alpha: float) -> list[float]:
+    """max|X_j|^alpha / max|W_j|^(1 - alpha), the weights of all matrices together; no column is all zero."""
+    found = []
+    for j in range(len(X[0])):
+        x = max(abs(float(row[j])) for row in X)
+        w = max(abs(float(row[j])) for W in weights for row in W)
+        found.append(x**alpha / w ** (1 - alpha))
+    return found
+
+
+def int8_row(values) -> tuple[list[int], np.float32]:
+    """Codes of a row and its scale: the largest magnitude / 127, ties to even; a row of zeros has scale 1."""
+    largest = max((abs(np.float32(v)) for v in values), default=np.float32(0))
+    scale = largest / np.float32(127) if largest else np.float32(1)
+    return [max(-127, min(127, round(float(np.float32(v) / scale)))) for v in values], scale
+
+
+def llm_int8(X, W, threshold: float):
+    """Outlier columns; codes and scales of the rows of X and of W without them; the product in float64."""
+    columns = range(len(X[0]))
+    outliers = [j for j in columns if any(abs(float(row[j])) >= threshold for row in X)]
+    regular = [j for j in columns if j not in outliers]
+    x_rows, w_rows = ([int8_row([row[j] for j in regular]) for row in M] for M in (X, W))
+    product = []
+    for x, (x_codes, x_scale) in zip(X, x_rows):
+        row = []
+        for w, (w_codes, w_scale) in zip(W, w_rows):
+            total = sum(a * b for a, b in zip(x_codes, w_codes))  # Python's integers: exact
+            kept = math.fsum(float(x[j]) * float(w[j]) for j in outliers)
+            row.append(total * float(x_scale) * float(w_scale) + kept)
+        product.append(row)
+    return outliers, x_rows, w_rows, np.array(product)
+
+
+# --------------------------------------------------------------------------------------------------------------------
 # Training: gradients by finite differences, AdamW one weight at a time
 # --------------------------------------------------------------------------------------------------------------------
 

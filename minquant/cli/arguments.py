@@ -16,8 +16,11 @@ if TYPE_CHECKING:
 
 RECIPE_FLAGS = {
     "weights": "linear layers of the blocks, for example int4:g32",
-    "method": "how the codes of the weights are chosen: rtn, gptq, gptq_act_order, awq, awq+gptq or hqq",
-    "activations": "inputs of every linear layer, for example int8:token",
+    "method": "how the codes of the weights are chosen, some with an option (smoothquant:0.75, smoothquant:search, "
+              "rotate:SEED, llm_int8:THRESHOLD): rtn, gptq, gptq_act_order, awq, awq+gptq, hqq, smoothquant, "
+              "smoothquant+gptq, rotate, rotate+gptq or llm_int8",
+    "activations": "inputs of every linear layer, for example int8:token, or int8:tensor:static for one scale chosen "
+                   "on calibration text",
     "kv": "cached keys and values, for example int8:token, kivi2 or int4:token:keychannel",
     "attention": "queries, keys and probabilities inside attention, for example int8:token or int8:token:smooth",
     "head": "output matrix (with the embedding, when tied)",
@@ -84,10 +87,8 @@ def recipe_words(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def calibration(args: argparse.Namespace, recipe: Recipe) -> dict[str, int] | None:
-    """Which calibration text the flags ask for; None where the recipe's method looks at none."""
-    from ..model import METHODS
-
-    if not recipe.has_weights or not METHODS[recipe.method].needs_text:
+    """Which calibration text the flags ask for; None where the recipe looks at none."""
+    if not recipe.needs_text:
         return None
     return {"tokens": args.calibration_tokens, "seed": args.calibration_seed}
 

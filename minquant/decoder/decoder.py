@@ -274,6 +274,9 @@ def _check_token(token: Any, vocab_size: int) -> int:
 def _check_recipe(model: Transformer, activations: str | None, kv: str) -> None:
     """Refuse a model whose recipe asks for more than the kernels do: dropping a part would change its logits."""
     recipe = model.recipe
+    if model.config.online_hadamard:
+        raise ValueError("the model is rotated, and the decoder has no kernel for the Hadamard matrix before its down "
+                         "projections. Give it the model before rotation")
     parts = {"activations": (None, activations), "attention": (None,), "kv": (None, kv), "skip": ((),)}
     for part, allowed in parts.items():
         if getattr(recipe, part) not in allowed:

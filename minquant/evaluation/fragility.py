@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..model import METHODS, Recipe, layers, linear_names
+from ..model import Recipe, layers, linear_names, method_of
 from ..scaling import fake_quantize
 from .calibration import calibration_tokens
 from .comparison import SURE
@@ -154,7 +154,7 @@ def fragility(model: Transformer, reference: Reference, bits: Sequence[int] = (8
 
 def measured_kl(model: Transformer, reference: Reference, recipe: Recipe) -> np.ndarray:
     """KL per token, (N,) nats, of a recipe; methods that read calibration text get ``calibration_tokens``."""
-    text = calibration_tokens(model) if recipe.has_weights and METHODS[recipe.method].needs_text else None
+    text = calibration_tokens(model) if recipe.has_weights and method_of(recipe.method)[0].needs_text else None
     return evaluate(model.quantize(recipe, text), reference).kl_per_token
 
 

@@ -11,7 +11,8 @@ How it works
     asked for, and every writer (``save``, ``write_gguf``, ``write_checkpoint``) makes its file from that.
 
 What we leave out
-    Resuming within a layer: the unit of work is some seconds.
+    Methods that rewrite the whole model before they round (SmoothQuant, rotation), LLM.int8() and static scales of
+    activations: those are quantized in memory, all at once. Resuming within a layer: the unit of work is some seconds.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from ..model import METHODS, Recipe, Transformer, tensor_shapes
+from ..model import Recipe, Transformer, method_of, tensor_shapes
 from ..model import calibration as text
 from ..model.config import EMBEDDING, block_shapes
 from ..model.loading import read_json, write_text
@@ -59,7 +60,10 @@ def quantize_in_parts(model: Transformer, recipe: Recipe, folder: Path, source: 
     Raises as ``Transformer.quantize``, before the folder is touched.
     """
     check(model, recipe)
-    method, say = METHODS[recipe.method], progress or (lambda line: None)
+    (method, _), say = method_of(recipe.method), progress or (lambda line: None)
+    if method.prepare or method.decompose or recipe.static:
+        say("quantizing in memory, all at once")
+        return model.quantize(recipe, calibration)
     states: list = []
     rounded: dict[str, np.ndarray] = {}
     partial = Transformer(model.config, ChainMap(rounded, model.weights), model.tokenizer, recipe)
@@ -119,7 +123,7 @@ def _layer_part(partial: Transformer, layer: int, states: list, path: Path) -> S
         if partial.recipe.method != "rtn":  # the block's later matrices are calibrated on the block as it was
             edited[name] = q.dequantize()
 
-    quantize_block(partial, layer, states, METHODS[partial.recipe.method], put)
+    quantize_block(partial, layer, states, method_of(partial.recipe.method)[0], put)
     plain = {name: exact(name, partial.weights[name]) for name in block_shapes(partial.config, layer)
              if name not in schemes}
     return _write(path, plain | packed, schemes)

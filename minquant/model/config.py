@@ -15,6 +15,8 @@ import math
 from dataclasses import dataclass, fields
 from typing import Any, Mapping
 
+from ..methods import hadamard
+
 MOST = {"layers": 1000}  # a config.json is input: a thousand million layers would fill the memory with names
 EMBEDDING, HEAD, FINAL_NORM = "model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"
 
@@ -37,6 +39,7 @@ class Config:
         qk_norm: every head of q and k is normalised before RoPE, as in Qwen3.
         rope_scaling: None, or Llama 3's stretching of long wavelengths: (factor, low_freq_factor, high_freq_factor,
             original context); see ``layers.rope_frequencies``.
+        online_hadamard: the input of every down projection is multiplied by a Hadamard matrix (``rotation.py``).
 
     Raises ValueError where a number is impossible.
     """
@@ -54,6 +57,7 @@ class Config:
     tied: bool = True
     qk_norm: bool = False
     rope_scaling: tuple[float, float, float, int] | None = None
+    online_hadamard: bool = False
 
     def __post_init__(self) -> None:
         for field in fields(self)[:8]:
@@ -65,11 +69,13 @@ class Config:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < math.inf:
                 raise ValueError(f"config: {name} must be a finite number above 0, not {value!r}")
-        for name in ("tied", "qk_norm"):
+        for name in ("tied", "qk_norm", "online_hadamard"):
             if not isinstance(getattr(self, name), bool):
                 raise ValueError(f"config: {name} must be true or false, not {getattr(self, name)!r}")
         if self.rope_scaling is not None:
             object.__setattr__(self, "rope_scaling", _checked_scaling(self.rope_scaling))
+        if self.online_hadamard:
+            hadamard(self.ffn)  # raises where there is none of this size
         if self.heads % self.kv_heads:
             raise ValueError(f"config: {self.heads} query heads cannot share {self.kv_heads} key/value heads evenly")
         if self.head_dim % 2:

@@ -51,7 +51,13 @@ def read(raw: Mapping[str, Any]) -> Config:
 
 
 def write(config: Config) -> dict[str, Any]:
-    """The content of a ``config.json`` that other tools read; both spellings of what was renamed."""
+    """The content of a ``config.json`` that other tools read; both spellings of what was renamed.
+
+    Raises ValueError for a rotated model: no setting of a config.json says that a Hadamard matrix runs along.
+    """
+    if config.online_hadamard:
+        raise ValueError("this model multiplies by a Hadamard matrix before every down projection, and a "
+                         "config.json cannot say so: write it with model.save(path), or the model before rotation")
     family = "qwen3" if config.qk_norm else "llama"
     scaling = {} if config.rope_scaling is None else {"rope_type": "llama3", **dict(zip(SCALING, config.rope_scaling))}
     parameters = {"rope_type": "default", **scaling, "rope_theta": config.rope_theta}

@@ -10,6 +10,7 @@ How it works
         version      of this layout, 1
         config       the shape of the model
         recipe       how it was quantized
+        grids        name of a matrix -> scale and zero point of its input, where they were chosen beforehand
         schemes      name of a quantized weight -> its scheme, with which its bytes are read
         tokenizer    the content of a tokenizer.json, or null
 
@@ -32,7 +33,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..formats import get as get_format
-from ..scaling import QTensor, Scheme
+from ..scaling import FixedGrid, QTensor, Scheme
 from .config import Config, tensor_shapes
 from .library_tokenizer import from_json
 from .qtensors import packed_parts, scheme_of
@@ -61,6 +62,7 @@ def save_file(model: Transformer, path: str | os.PathLike) -> None:
         else:
             tensors[name] = _mapped(model.weights, name)
     about = {"version": VERSION, "config": asdict(model.config), "recipe": asdict(model.recipe),
+             "grids": {name: [grid.scale, grid.zero_point] for name, grid in model.grids.items()},
              "schemes": {name: str(scheme_of(model.qtensors, name)) for name in model.qtensors},
              "tokenizer": None if model.tokenizer is None else model.tokenizer.to_json()}
     text = json.dumps(about)
@@ -80,6 +82,7 @@ def load_file(path: str | os.PathLike) -> Transformer:
     try:
         config, recipe = Config(**about["config"]), Recipe(**about["recipe"])
         schemes = {name: Scheme.parse(scheme) for name, scheme in about["schemes"].items()}
+        grids = {name: FixedGrid(recipe.activation_scheme, *grid) for name, grid in about.get("grids", {}).items()}
         tokenizer = None if about["tokenizer"] is None else from_json(about["tokenizer"])
         expected = _expected(config, schemes)
     except (KeyError, TypeError, AttributeError) as error:
@@ -97,7 +100,7 @@ def load_file(path: str | os.PathLike) -> Transformer:
             weights[name] = qtensors[name].dequantize()
         else:
             weights[name] = file[name]
-    return Transformer(config, weights, tokenizer, recipe, qtensors)
+    return Transformer(config, weights, tokenizer, recipe, qtensors, grids)
 
 
 def _mapped(weights: Mapping[str, np.ndarray], name: str) -> np.ndarray:

@@ -123,7 +123,9 @@ def test_every_method_names_the_matrix_that_reads_nan(small, text, method, norm,
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_names_the_matrix_that_holds_nan_or_is_constant_and_fine(small, text, method):
-    recipe, name = Recipe(weights="int3:g8:asym", method=method), "model.layers.1.self_attn.v_proj.weight"
+    parts = ({"weights": "int8:channel", "activations": "int8:token"} if method == "llm_int8" else
+             {"weights": "int3:g8:asym"})
+    recipe, name = Recipe(**parts, method=method), "model.layers.1.self_attn.v_proj.weight"
     small.weights[name][:, 3:7] = 0.25
     assert np.isfinite(small.quantize(recipe, calibration=text).weights[name]).all()
     small.weights[name][2, 3] = np.nan
