@@ -136,6 +136,8 @@ def test_a_vocabulary_we_cannot_read_leaves_the_model_without_one(tmp_path):
         assert mq.load(tmp_path / "m.gguf").tokenizer is None
 
 
+# Rounding of activations to 8 bits differs in its ties between the two programs; logits here spread over some 25.
+NEARLY_EQUAL = 0.25
 LLAMA = Path(os.environ.get("MINQUANT_LLAMA_CPP", "/nowhere")) / "llama-completion"
 
 
@@ -155,10 +157,8 @@ def test_llama_cpp_writes_what_our_simulation_of_it_writes(tmp_path, type, recip
                               capture_output=True, text=True, timeout=120)
         assert done.returncode == 0, done.stderr[-2000:]
         tokens = model.tokenizer.encode(prompt)
-        ours = simulated.generate(tokens, 24)
-        theirs = model.tokenizer.encode(done.stdout.removesuffix("\n").removesuffix("\n"))
-        same = min(len(theirs), 24)
-        part = next((i for i in range(same) if theirs[i] != ours[i]), None)
-        if part is not None:
-            top = np.sort(simulated.logits([*tokens, *ours[:part]])[-1])[::-1]
-            assert top[0] - top[1] < 0.1 * np.std(top), f"{prompt!r}: token {part}: {done.stdout!r}"
+        ours, theirs = simulated.generate(tokens, 24), done.stdout.rstrip("\n")
+        same = [i for i in range(25) if theirs.startswith(model.tokenizer.decode(ours[:i]).rstrip("\n"))][-1]
+        if same < 24:
+            top = np.sort(simulated.logits([*tokens, *ours[:same]])[-1])[::-1]
+            assert top[0] - top[1] < NEARLY_EQUAL, f"{prompt!r}: token {same}: {done.stdout!r}"
