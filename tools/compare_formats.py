@@ -1,6 +1,6 @@
 """Compare formats at equal bits on the shipped model and write the table: data/FORMATS.md.
 
-    python tools/compare_formats.py --limit-bytes 16000       as it is stored
+    python tools/compare_formats.py                                 all of the test text, written
     python tools/compare_formats.py --limit-bytes 4000 --print      a first look, written nowhere
 
 From Python the same comparison, with any schemes, model and text, is ``minquant.evaluation.compare_formats``.

@@ -101,6 +101,8 @@ def test_what_cannot_be_rotated_is_refused(small, tmp_path):
         rotate(small).config.to_huggingface()
     with pytest.raises(ValueError, match="online_hadamard must be true or false"):
         dataclasses.replace(SMALL, online_hadamard=1)
+    with pytest.raises(ValueError, match="no kernel for the Hadamard matrix"):
+        mq.Decoder(rotate(small), weights="int8:channel")
     small.weights[DOWN][0, 0] = np.nan
     with pytest.raises(ValueError, match=f"{DOWN} holds NaN"):
         rotate(small)
