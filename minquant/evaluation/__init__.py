@@ -11,6 +11,7 @@
     summary.py       all figures of one model in one pass
     curve.py         many recipes beside each other: bits against quality
     comparison.py    many methods beside each other: what is a difference, what is luck
+    sieve.py         text that is fit to train on
     mixed.py         what each matrix costs alone, and where a budget of bytes goes
 
 Perplexity is the figure everyone quotes and the least sensitive one; KL per token sees a rounding long before
@@ -26,6 +27,7 @@ from .flips import Flips, top1_flips
 from .greedy import GreedyRuns, cut_prompts, greedy_agreement, write_greedily
 from .likelihood import Perplexity, bits_per_byte, perplexity
 from .mixed import Choice, Sensitivity, sensitivity, shuffled, spend
+from .sieve import training_tokens
 from .statistics import Difference, binomial_interval, paired_difference, standard_error
 from .summary import Evaluation, evaluate, heldout_tokens
 
@@ -33,4 +35,4 @@ __all__ = ["Choice", "Difference", "Evaluation", "Flips", "Gap", "GreedyRuns", "
            "Reference", "Sensitivity", "binomial_interval", "bits_per_byte", "calibration_tokens", "compare_methods",
            "cut_prompts", "evaluate", "frontier", "greedy_agreement", "growth", "heldout", "heldout_tokens",
            "kl_divergence", "kl_quantiles", "paired_difference", "perplexity", "quality_curve", "sensitivity",
-           "shuffled", "spend", "standard_error", "top1_agreement", "top1_flips", "write_greedily"]
+           "shuffled", "spend", "standard_error", "top1_agreement", "top1_flips", "training_tokens", "write_greedily"]

@@ -62,6 +62,11 @@ def _check_both(scheme: Scheme) -> None:
     check_scales(scheme), check_scheme(scheme)
 
 
+def _trained(weight: np.ndarray, inputs: None, scheme: Scheme) -> QTensor:
+    raise ValueError("codes of the method 'qat' come from training the whole model, not from one matrix: "
+                     "minquant.training.qat(model, scheme, tokens, steps), or the command minquant qat")
+
+
 _gptq_act_order = partial(gptq_from_hessian, act_order=True, static_groups=True)
 
 METHODS: dict[str, Method] = {
@@ -71,6 +76,7 @@ METHODS: dict[str, Method] = {
     "awq": Method(_round_to_nearest, check=check_scales, scale=True, clip=True),
     "awq+gptq": Method(gptq_from_hessian, needs_inputs=True, gather=Hessian, check=_check_both, scale=True),
     "hqq": Method(_half_quadratic, check=check_zero_point),
+    "qat": Method(_trained),  # a record of how the codes came about: ``training.qat`` makes such models
 }
 
 

@@ -23,7 +23,7 @@ RECIPES = [
            head="int3:channel"),
     Recipe(weights="int3:channel", skip=("down_proj", "layers.1"), overrides={"o_proj": "fp6_e3m2:channel"}),
     Recipe(weights="mxfp4:even", overrides={"layers.0": "nvfp4", "down_proj": "nf4_dq", "o_proj": "q4_1"}, head="bf16"),
-    *(Recipe(weights="int3:g8:asym", method=method) for method in METHODS),
+    *(Recipe(weights="int3:g8:asym", method=method) for method in METHODS if method != "qat"),
 ]
 
 
