@@ -38,8 +38,8 @@ with Python {python} and NumPy {numpy}; all figures are in qat.json.
 
 *qat*: {steps} steps of {batch} windows of {context} tokens taught by the float model on
 {training:,} tokens of the standard library's docstrings, none of them held out ({passes:.2f} times through that text).
-Peak learning rates, set beforehand and not tuned: {rates}. Seeds draw the windows. *Seconds*: wall-clock time of one run on one thread of a two-core machine that did other work at
-the same time. Methods that read calibration text got {calibration:,} tokens of it, drawn with the same seeds.
+Peak learning rates, set beforehand and not tuned: {rates}. Seeds draw the windows. *Seconds*: processor time of one run, on one thread; the clock on the wall showed more,
+for the machine did other work as well. Methods that read calibration text got {calibration:,} tokens of it, drawn with the same seeds.
 KL to the float model in thousandths of a nat per token on {tokens:,} tokens of held-out text, ± its standard error
 over the text; the float model itself has perplexity {float_perplexity:.2f}.
 
@@ -72,23 +72,23 @@ def place(args: argparse.Namespace, scheme: str, seed: int) -> Path:
 
 
 def train(model: mq.Transformer, scheme: str, seed: int, tokens: np.ndarray, args: argparse.Namespace) -> None:
-    """One run, unless it is there. Its seconds are kept from start to start."""
+    """One run, unless it is there. Its CPU seconds are kept from start to start."""
     path = place(args, scheme, seed)
     if path.exists():
         return
     clock = path.with_suffix(".json")
     before = json.loads(clock.read_text())["seconds"] if clock.exists() else 0.0
-    begin = time.perf_counter()
+    begin = time.process_time()
 
     def timed(steps):
         for step in steps:
             yield step
             if (step + 1) % 50 == 0:  # as often as the checkpoint
-                write(clock, json.dumps({"seconds": before + time.perf_counter() - begin}))
+                write(clock, json.dumps({"seconds": before + time.process_time() - begin}))
 
     trained, history = qat(model, scheme, tokens, args.steps, BATCH, CONTEXT, SCHEMES[scheme], seed,
                            checkpoint=path.with_suffix(".npz"), progress=timed)
-    write(clock, json.dumps({"seconds": before + time.perf_counter() - begin, "loss": history.loss.tolist()}))
+    write(clock, json.dumps({"seconds": before + time.process_time() - begin, "loss": history.loss.tolist()}))
     trained.save(path)
     print(scheme, seed, f"loss {history.loss[-10:].mean():.4f}", flush=True)
 

@@ -25,6 +25,7 @@ VERBS = {
     "decode": "tokens per second of packed weights, beside this machine's read bandwidth",
     "eval": "perplexity and KL of a quantization recipe on held-out text",
     "quantize": "a checkpoint and a recipe become a file",
+    "qat": "train a model with its rounding (quantization-aware training)",
     "generate": "let a model write, at any precision",
     "exercises": "status, release, solutions and grading of the exercises",
 }

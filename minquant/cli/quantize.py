@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     from .. import Recipe, load
 
     recipe = Recipe(**recipe_words(args))
-    _check_output(args.output)
+    check_output(args.output)
     seen = calibration(args, recipe)
     model = quantized(load(args.checkpoint), recipe, seen, bar())
     model.save(args.output)
@@ -45,7 +45,7 @@ def as_text(report: dict) -> str:
     return line.format(**report)
 
 
-def _check_output(path: Path) -> None:
+def check_output(path: Path) -> None:
     """Refuse before minutes of work what could not be written after them."""
     if path.is_dir():
         raise ValueError(f"{path} is a folder: name a file to write")
