@@ -25,6 +25,8 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +39,14 @@ from .backward import batch_logits, loss_and_gradients
 from .finetune import History, check_training, windows, wrap
 from .rounding import Rounder, check_scheme, rounder
 
+Watch = Callable[[int, dict[str, Rounder], dict[str, np.ndarray]], None]
 STEP = ".step"  # the steps of NAME are trained under the name NAME.step
 
 
 def qat(model: Transformer, scheme: str, tokens: Any, steps: int, batch: int = 8, context: int = 64, lr: float = 1e-3,
         seed: int = 0, distil: bool = True, decay: float = 0.0, clip: float = 1.0,
         checkpoint: str | os.PathLike | None = None, every: int = 50,
-        progress: Any = None) -> tuple[Transformer, History]:
+        progress: Any = None, watch: Watch | None = None) -> tuple[Transformer, History]:
     """A quantized model, trained with its rounding. The given model stays as it is.
 
     Args:
@@ -58,6 +61,8 @@ def qat(model: Transformer, scheme: str, tokens: Any, steps: int, batch: int = 8
         decay: weight decay of matrices. clip: longest gradient, over all weights together.
         checkpoint: a file to go on from, where there is one, and to write every ``every`` steps and at the end.
         progress: True for a progress bar, or a function that wraps an iterable; None is silent.
+        watch: called as ``watch(step, rounders, trained)`` before each step and, with ``steps``, at the end: name to
+            Rounder, and name to float weight, steps of grids under ``NAME.step``. Nothing is to be changed.
 
     Returns:
         A Transformer with ``qtensors`` and the recipe ``Recipe(weights=scheme, method="qat")``, and its History.
@@ -76,6 +81,8 @@ def qat(model: Transformer, scheme: str, tokens: Any, steps: int, batch: int = 8
     if checkpoint is not None and Path(checkpoint).exists():
         trained, rows = _resume(Path(checkpoint), run, trained, optimizer)
     for step in wrap(progress, "qat")(range(len(rows), steps)):
+        if watch is not None:
+            watch(step, rounders, trained)
         text = windows(tokens, np.random.default_rng([seed, step]), batch, context)  # (batch, context + 1)
         teacher = batch_logits(model.config, model.weights, text[:, :-1]) if distil else None  # (batch*context, vocab)
         with np.errstate(over="ignore", invalid="ignore"):  # told in words below
@@ -88,6 +95,8 @@ def qat(model: Transformer, scheme: str, tokens: Any, steps: int, batch: int = 8
         rows.append((loss, norm, rate))
         if checkpoint is not None and ((step + 1) % every == 0 or step + 1 == steps):
             _keep(Path(checkpoint), run, trained, optimizer, rows)
+    if watch is not None:
+        watch(steps, rounders, trained)
     return _finished(model, recipe, rounders, trained), History(*np.array(rows, np.float64).reshape(-1, 3).T)
 
 
@@ -135,7 +144,7 @@ def _resume(path: Path, run: dict, trained: dict[str, np.ndarray],
         with np.load(path, allow_pickle=False) as kept:
             found, rows = json.loads(str(kept["run"])), [tuple(row) for row in kept["rows"]]
             parts = [{name: kept[f"{part}/{name}"] for name in trained} for part in "wmv"] if found == run else []
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"{path.name} is no checkpoint of qat, or is damaged ({error}): remove it to start "
                          "anew") from None
     if found != run:

@@ -91,6 +91,15 @@ def test_the_seed_decides_and_nothing_given_is_changed(model):
     assert all(np.array_equal(w, model.weights[name]) for name, w in before.items())
 
 
+def test_training_can_be_watched(model):
+    seen = []
+    trained, _ = qat(model, "int2:g8:asym", TEXT, 3, **SETTINGS,
+                     watch=lambda step, rounders, now: seen.append((step, rounders, now)))
+    assert [step for step, *_ in seen] == [0, 1, 2, 3]
+    name, (_, rounders, now) = "model.layers.0.mlp.up_proj.weight", seen[-1]
+    assert np.array_equal(rounders[name].used(now[name], now[name + ".step"]), trained.weights[name])
+
+
 @pytest.mark.parametrize("change, message", [
     ({"steps": 0}, "qat: steps must be a whole number"), ({"tokens": TEXT[:24]}, "qat: 24 tokens are too few"),
     ({"scheme": "nf4"}, "learns the step of an even grid"), ({"scheme": "int4:g7"}, "does not divide"),
