@@ -26,7 +26,7 @@ def spec(draw: Draw) -> dict:
     """The rules of one variant, and its worked example."""
     factor = draw.choice("factor", tuple(FACTORS))
     other = draw.choice("other", [name for name in FACTORS if name != factor])
-    drawn = {"low": draw.choice("low", (-8, -4, -3)), "high": draw.choice("high", (2, 5, 7)), "factor": factor}
+    drawn = {"low": draw.choice("low", (-8, -4, -3)), "high": draw.choice("high", (4, 6, 8)), "factor": factor}
     places = [1.25, drawn["high"] + 0.8, -0.7, drawn["low"] - 1.5]
     drawn |= {"w": [round(0.2 * place, 3) for place in places], "du": [1.0, -2.0, 0.5, 1.0],
               "factor_words": FACTORS[factor][1]}
