@@ -50,7 +50,7 @@ def compare(spec: Spec, answers: Answers, places: list[float], why: str, advice:
     """Weights at these places, for two steps. Raises Miss where the gradient is another one."""
     for step in (0.4, 0.15):
         w = np.round(step * np.array(places), 6)
-        du = np.resize([1.5, -0.5, 0.75], len(w))
+        du = np.resize([1.7, -0.6, 0.45], len(w))
         call = written(NAME, (w.tolist(), du.tolist(), step))
         got, want = answers.call(NAME, w, du, step), gradient(spec, w.tolist(), du.tolist(), step)
         if isinstance(got, list) and len(got) == 1:
