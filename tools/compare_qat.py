@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import platform
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -38,8 +39,9 @@ with Python {python} and NumPy {numpy}; all figures are in qat.json.
 
 *qat*: {steps} steps of {batch} windows of {context} tokens taught by the float model on
 {training:,} tokens of the standard library's docstrings, none of them held out ({passes:.2f} times through that text).
-Peak learning rates, set beforehand and not tuned: {rates}. Seeds draw the windows. *Seconds*: processor time of one run, on one thread; the clock on the wall showed more,
-for the machine did other work as well. Methods that read calibration text got {calibration:,} tokens of it, drawn with the same seeds.
+Peak learning rates, set beforehand and not tuned: {rates}. Seeds draw the windows. *Seconds*: processor time of one
+run, on one thread; the clock on the wall showed more, for the machine did other work as well. Methods that read
+calibration text got {calibration:,} tokens of it, drawn with the same seeds.
 KL to the float model in thousandths of a nat per token on {tokens:,} tokens of held-out text, ± its standard error
 over the text; the float model itself has perplexity {float_perplexity:.2f}.
 
@@ -54,6 +56,8 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     parser.add_argument("--schemes", nargs="+", default=list(SCHEMES))
     parser.add_argument("--steps", type=int, default=150)
+    parser.add_argument("--methods", nargs="+", default=list(AFTERWARDS), help="what qat is compared with")
+    parser.add_argument("--limit-bytes", type=int, help="use only the start of the test text")
     parser.add_argument("--report", action="store_true")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -95,10 +99,10 @@ def train(model: mq.Transformer, scheme: str, seed: int, tokens: np.ndarray, arg
 
 def report(model: mq.Transformer, tokens: np.ndarray, args: argparse.Namespace) -> None:
     """Measure every run and every method beside it, and write both files."""
-    reference = Reference(model, heldout_tokens(model))
+    reference = Reference(model, heldout_tokens(model, limit_bytes=args.limit_bytes))
     rows = []
     for scheme in args.schemes:
-        for method in (*AFTERWARDS, "qat"):
+        for method in (*args.methods, "qat"):
             for seed in args.seeds if method not in ("rtn", "hqq") else [None]:
                 try:
                     recipe = mq.Recipe(weights=scheme, method=method)
@@ -106,14 +110,14 @@ def report(model: mq.Transformer, tokens: np.ndarray, args: argparse.Namespace) 
                     continue
                 rows.append(measured(model, reference, recipe, seed, args))
                 print(rows[-1]["scheme"], method, seed, rows[-1]["kl"], flush=True)
-    settings = {"command": "python tools/compare_qat.py WORK_DIR --report"
-                           + (f" --steps {args.steps}" if args.steps != 150 else ""),
+    words = [word if word != str(args.work) else "WORK_DIR" for word in sys.argv[1:]]
+    settings = {"command": "python tools/compare_qat.py " + shlex.join(words),
                 "python": platform.python_version(), "numpy": np.__version__, "steps": args.steps, "batch": BATCH,
                 "context": CONTEXT, "lr": SCHEMES, "training": len(tokens), "calibration": 8192,
                 "passes": args.steps * BATCH * CONTEXT / len(tokens), "tokens": len(reference.tokens),
                 "float_perplexity": evaluate(model, reference).perplexity.value}
-    write(ROOT / "data" / "QAT.md", TEXT.format(table=as_markdown(rows), rates=", ".join(f"{s} {lr:g}" for s, lr in SCHEMES.items()),
-                                                  **settings))
+    rates = ", ".join(f"{scheme} {SCHEMES[scheme]:g}" for scheme in args.schemes)
+    write(ROOT / "data" / "QAT.md", TEXT.format(table=as_markdown(rows), rates=rates, **settings))
     write(ROOT / "data" / "qat.json", json.dumps({**settings, "rows": rows}, indent=1) + "\n")
 
 

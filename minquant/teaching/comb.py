@@ -1,8 +1,8 @@
 """Pictures of lesson 13: weights between the teeth of their grid while a model is trained with rounding.
 
 How it works
-    A weight divided by the step of its group is its place on a ruler whose whole numbers are the codes. ``Moment`` keeps
-    these places for one matrix at one step of training; ``comb_drawing`` draws them as a histogram, each bar in the
+    A weight divided by the step of its group is its place on a ruler whose whole numbers are the codes. ``Moment``
+    keeps these places for one matrix at one step of training; ``comb_drawing`` draws them as a histogram, each bar in the
     colour of the code its weights get, and below it the comb: one tooth per code, as long as the share of weights that
     the model uses there. ``watcher`` takes such moments while ``training.qat`` runs.
 """

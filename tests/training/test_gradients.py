@@ -196,8 +196,8 @@ def test_tokens_that_cannot_be_learned_from_are_named():
 
 def test_divergence_from_a_teacher(rng):
     teacher = rng.standard_normal((3, 5))
-    check(lambda z: np.array(gradients.divergence(z, teacher)[0]), lambda du, z: du * gradients.divergence(z, teacher)[1],
-          rng.standard_normal((3, 5)))
+    check(lambda z: np.array(gradients.divergence(z, teacher)[0]),
+          lambda du, z: du * gradients.divergence(z, teacher)[1], rng.standard_normal((3, 5)))
     assert gradients.divergence(teacher + 7, teacher)[0] == pytest.approx(0, abs=1e-12)
 
 

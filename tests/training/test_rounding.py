@@ -1,4 +1,4 @@
-"""Rounding in training: forward as stored, backward against finite differences of its smooth part and plain formulas."""
+"""Rounding in training: forward as stored, backward against finite differences of its smooth part and formulas."""
 
 from __future__ import annotations
 

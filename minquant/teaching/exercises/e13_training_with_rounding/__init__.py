@@ -13,10 +13,10 @@ SET = ExerciseSet(
     number="13", folder="13_training_that_knows_rounding", title="Exercises 13: training that knows about rounding",
     intro="""
 These belong to [lesson 13](lesson.ipynb). You write what stands in for the gradient of rounding, for the weights and
-for the step of their grid, multiply by ternary weights without multiplying, and find two backward passes that are wrong.
+for the step of their grid, multiply by ternary weights without multiplying, and find two wrong backward passes.
 
-Everywhere here a weight w has the code `c = clip(rint(w / step), low, high)`, the model uses `u = step * c`, and `du` is
-the gradient of the loss by u. A weight is *clipped* when `w / step` lies below low or above high. Arrays come as NumPy
+Everywhere here a weight w has the code `c = clip(rint(w / step), low, high)`, the model uses `u = step * c`, and `du`
+is the gradient of the loss by u. A weight is *clipped* when `w / step` lies below low or above high. Arrays come as NumPy
 arrays.
 """,
     exercises=(through.EXERCISE, step.EXERCISE, ternary.EXERCISE, diagnose.EXERCISE))

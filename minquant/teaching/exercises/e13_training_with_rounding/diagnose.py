@@ -46,7 +46,8 @@ def _drawn_run(draw: Draw, number: str, low: int, high: int, cause: str | None) 
     """One try at the weights of a run."""
     step = draw.choice(f"step{number}", (0.1, 0.2, 0.25, 0.5))
     places = [draw.choice(f"up{number}", (0.7, 0.75, 0.8)), draw.choice(f"down{number}", (-0.35, -0.3, -0.25)),
-              high + draw.choice(f"above{number}", (0.6, 0.8, 1.2)), low - draw.choice(f"below{number}", (0.6, 0.9, 1.3))]
+              high + draw.choice(f"above{number}", (0.6, 0.8, 1.2)),
+              low - draw.choice(f"below{number}", (0.6, 0.9, 1.3))]
     order = draw.order(f"order{number}", range(4))
     w = [round(step * places[i], 4) for i in order]
     du = [draw.choice(f"du{number}.{i}", (-2, -1, 1, 2)) * (1 + i / 4) for i in range(4)]

@@ -142,8 +142,8 @@ for x, g in zip(w, du):
         total += g * (round(float(x / step)) - x / step)
 return float(total * (<<rule>>))
 ''',
-    explanation="Inside, the derivative is between -1/2 and 1/2 and says whether a larger step would have met the weight "
-                "better. Beyond, it is the end of the grid: the step grows if the clipped weights want to go further.",
+    explanation="Inside, the derivative is between -1/2 and 1/2 and says whether a larger step would have met the "
+                "weight better. Beyond, it is the end of the grid: the step grows if the clipped weights want to go further.",
     checks=(Check("weights inside the grid", 2, inside), Check("weights above it", 1, above),
             Check("weights below it", 1, below), Check("all together", 1, together)),
     wrong=(

@@ -131,8 +131,8 @@ for i, row in enumerate(packed):
             out[i] -= value
 return out * scale
 ''',
-    explanation="On a computer with fast multipliers this saves memory traffic rather than arithmetic: a ternary matrix "
-                "is read at two bits a weight, or 1.6 where five codes share a byte (lesson 05).",
+    explanation="On a computer with fast multipliers this saves memory traffic rather than arithmetic: a ternary "
+                "matrix is read at two bits a weight, or 1.6 where five codes share a byte (lesson 05).",
     checks=(Check("codes of 0", 1, zeros), Check("one code at a time", 2, single), Check("whole matrices", 2, whole)),
     wrong=(
         Wrong("the other end of the byte first", 4, REFERENCE.replace("<<shifts>>", "<<other_shifts>>")),
