@@ -985,3 +985,30 @@ def checkpoint_weight(tensors, base: str, about, row: int, column: int) -> float
     group = column // (settings["group_size"] or width)
     zero = 2 ** (bits - 1) if settings["symmetric"] else _field(part("weight_zero_point")[:, group], row, bits)
     return (_field(part("weight_packed")[row], column, bits) - zero) * float(part("weight_scale")[row, group])
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Training with rounding: one weight at a time
+# --------------------------------------------------------------------------------------------------------------------
+
+def learned_step(row, step: float, dused, low: int, high: int) -> tuple[list[float], float]:
+    """Gradients of one block by its weights and by its step, scaled as LSQ scales it."""
+    dweights, dstep = [], 0.0
+    for w, du in zip(row, dused, strict=True):
+        ratio = w / step
+        if ratio < low:
+            dweights.append(0.0)
+            dstep += du * low
+        elif ratio > high:
+            dweights.append(0.0)
+            dstep += du * high
+        else:
+            dweights.append(du)
+            dstep += du * (round(ratio) - ratio)
+    return dweights, dstep / math.sqrt(len(row) * max(high, 1))
+
+
+def ternary_absmean(row) -> list[float]:
+    """b1.58: each weight as -1, 0 or 1 times the mean magnitude."""
+    mean = sum(abs(float(w)) for w in row) / len(row)
+    return [mean * max(-1, min(1, round(float(w) / mean))) for w in row]

@@ -26,6 +26,7 @@ VERBS = {
     "eval": "perplexity and KL of a quantization recipe on held-out text",
     "fragility": "weights, activations, KV cache and attention, each quantized alone",
     "quantize": "a checkpoint and a recipe become a file",
+    "qat": "train a model with its rounding (quantization-aware training)",
     "generate": "let a model write, at any precision",
     "exercises": "status, release, solutions and grading of the exercises",
     "class": "what this machine measured into a file, and what many machines measured into a picture",

@@ -108,9 +108,14 @@ def _check(args: argparse.Namespace, words: dict[str, Any], format: str) -> None
     path = args.output
     if args.blocks and (format != "gguf" or words.keys() > {"method"}):
         raise ValueError("--blocks rounds every matrix of a GGUF file: give no recipe beside it, and a name ending in .gguf")
-    if format in FOLDERS and path.is_file():
-        raise ValueError(f"{path} is a file: {format} writes a folder")
-    if format not in FOLDERS and path.is_dir():
+    check_output(path, folder=format in FOLDERS)
+
+
+def check_output(path: Path, folder: bool = False) -> None:
+    """Raise ValueError or FileNotFoundError where a file, or a folder, could not be written under this name."""
+    if folder and path.is_file():
+        raise ValueError(f"{path} is a file: name a folder to write")
+    if not folder and path.is_dir():
         raise ValueError(f"{path} is a folder: name a file to write")
     if not path.absolute().parent.is_dir():
         raise FileNotFoundError(f"there is no folder {path.absolute().parent} to write the file into")

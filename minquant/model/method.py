@@ -105,6 +105,11 @@ def _number(text: str, low: float, high: float, rule: str) -> float:
     return value
 
 
+def _trained(weight: np.ndarray, inputs: None, scheme: Scheme) -> QTensor:
+    raise ValueError("codes of the method 'qat' come from training the whole model, not from one matrix: "
+                     "minquant.training.qat(model, scheme, tokens, steps), or the command minquant qat")
+
+
 _gptq = partial(Method, gptq_from_hessian, needs_inputs=True, gather=Hessian, check=check_scheme)
 _gptq_act_order = partial(gptq_from_hessian, act_order=True, static_groups=True)
 _smooth = {"prepare": "smooth", "option": _alpha, "default": ALPHA}
@@ -123,6 +128,7 @@ METHODS: dict[str, Method] = {
     "rotate+gptq": _gptq(**_rotate),
     "llm_int8": Method(_round_to_nearest, check=_check_vector_wise, decompose=True, option=_threshold,
                        default=THRESHOLD),
+    "qat": Method(_trained),  # a record of how the codes came about: ``training.qat`` makes such models
 }
 
 

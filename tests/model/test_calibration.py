@@ -124,7 +124,7 @@ def test_every_method_names_the_matrix_that_reads_nan(small, text, method, norm,
         small.quantize(Recipe(weights="int3:g8:asym", method=method), calibration=text)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", [method for method in METHODS if method != "qat"])
 def test_every_method_names_the_matrix_that_holds_nan_or_is_constant_and_fine(small, text, method):
     parts = ({"weights": "int8:channel", "activations": "int8:token"} if method == "llm_int8" else
              {"weights": "int3:g8:asym"})
