@@ -74,7 +74,9 @@ def exp_into(out, x):
     |r| <= 0.35, where the series up to r^7 errs by 5e-9. Below -87 the result is taken at -87 (1e-38, as good as zero).
     """
     for i in range(x.size):
-        y = max(_f32(x[i]), _f32(-87))
+        out[i] = max(_f32(x[i]), _f32(-87))
+    for i in range(x.size):  # one array: of two that may be the same memory a compiler cannot vectorise the loop
+        y = _f32(out[i])
         n = _f32(_f32(y * _f32(1.4426950408889634)) + _f32(12582912)) - _f32(12582912)
         r = _f32(_f32(y - n * _f32(0.693359375)) - n * _f32(-2.12194440e-4))
         e = _f32(1 / 720) + r * _f32(1 / 5040)
