@@ -496,28 +496,31 @@ def cached(cache, layer: int, part: str, length: int, size: int):
 def cached_number(cache, layer: int, head: int, part: str, length: int, token: int, d: int, size: int) -> float:
     """One number of a cache that holds ``length`` tokens."""
     kind, codes = type(cache).__name__, getattr(cache, part)
+    def item(array, place, c, codes_of="keys"):
+        """Item c of the key (a block of eight tokens channel by channel) or value (a row) in some place."""
+        return array[layer, head, place // 8, c, place % 8] if codes_of == "keys" else array[layer, head, place, c]
+
     if kind == "BFloat16Cache":
-        return bf16_value(codes[layer, head, token, d])
+        return bf16_value(item(codes, token, d, part))
     if kind == "KiviCache":
         if token >= max(length - 128, 0) // 32 * 32:
-            return bf16_value(getattr(cache, f"new_{part}")[layer, head, token % cache.new_keys.shape[2], d])
-        scale, low = ((cache.key_scale, cache.key_min) if part == "keys" else (cache.value_scale, cache.value_min))
+            return bf16_value(item(getattr(cache, f"new_{part}"), token % cache.new_values.shape[2], d, part))
         if part == "keys":
             where, place, eight = (layer, head, token // 32, d), token % 32, codes[layer, head, token // 32, d]
+            scale, low = cache.key_scale[where], cache.key_min[where]
         else:
-            where, place = (layer, head, token, d // 32), d % 32
-            eight = codes[layer, head, token, d // 32 * 8:][:8]
-        code = int(eight[place % 8]) // 4 ** (place // 8) % 4
-        return packed_scale(low[where]) + packed_scale(scale[where]) * code
+            place, eight = d % 32, codes[layer, head, token, d // 32 * 8:][:8]
+            scale, low = item(cache.value_scale, token, d // 32), item(cache.value_min, token, d // 32)
+        return packed_scale(low) + packed_scale(scale) * (int(eight[place % 8]) // 4 ** (place // 8) % 4)
     scales = cache.key_scale if part == "keys" else cache.value_scale
-    length_of_row = codes.shape[3] * (2 if kind == "Int4Cache" else 1)
+    length_of_row = cache.values.shape[3] * (2 if kind == "Int4Cache" else 1)
     n = length_of_row // scales.shape[3]
-    scale = packed_scale(scales[layer, head, token, d // n])
+    scale = packed_scale(item(scales, token, d // n))
     if kind == "Int4Cache":
-        byte = int(codes[layer, head, token, d // n * (n // 2) + d % (n // 2)])
+        byte = int(item(codes, token, d // n * (n // 2) + d % (n // 2), part))
         nibble = byte // 16 if d % n >= n // 2 else byte % 16
         return (nibble - 16 * (nibble > 7)) * scale
-    code = int(codes[layer, head, token, d])
+    code = int(item(codes, token, d, part))
     return (float_value(code & 255, 4, 3, "nan") if kind == "E4M3Cache" else code) * scale
 
 

@@ -91,7 +91,7 @@ class Decoder:
         sizes = {"hidden": (c.hidden,), "qkv": (c.heads + 2 * c.kv_heads, c.head_dim), "gate_up": (2, c.ffn),
                  "projected": (c.hidden,), "room": (0, 0)}
         arrays = {name: packed.aligned(shape, np.float32) for name, shape in sizes.items()}
-        attention = make_room(c.heads, self.context, row_length(self.kv, c.head_dim))
+        attention = make_room(c.heads, self.context, self._cache)
         self._scratch = Scratch(input=make_input(self._longest_row(), self.activations), attention=attention, **arrays)
 
     def _longest_row(self) -> int:
