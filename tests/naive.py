@@ -464,6 +464,62 @@ def packed_matrix(packed, layer: int, rows: int, columns: int):
     return np.array([[packed_weight(packed, layer, row, column) for column in range(columns)] for row in range(rows)])
 
 
+def cached(cache, layer: int, part: str, length: int, size: int):
+    """Keys or values of a layer, found by the layout that minquant/kernels/caches.py describes: (KV heads, length, size)."""
+    heads = cache.keys.shape[1]
+    return np.array([[[cached_number(cache, layer, head, part, length, token, d, size) for d in range(size)]
+                      for token in range(length)] for head in range(heads)])
+
+
+def cached_number(cache, layer: int, head: int, part: str, length: int, token: int, d: int, size: int) -> float:
+    """One number of a cache that holds ``length`` tokens."""
+    kind, codes = type(cache).__name__, getattr(cache, part)
+    if kind == "BFloat16Cache":
+        return bf16_value(codes[layer, head, token, d])
+    if kind == "KiviCache":
+        if token >= max(length - 128, 0) // 32 * 32:
+            return bf16_value(getattr(cache, f"new_{part}")[layer, head, token % cache.new_keys.shape[2], d])
+        scale, low = ((cache.key_scale, cache.key_min) if part == "keys" else (cache.value_scale, cache.value_min))
+        if part == "keys":
+            where, place, eight = (layer, head, token // 32, d), token % 32, codes[layer, head, token // 32, d]
+        else:
+            where, place = (layer, head, token, d // 32), d % 32
+            eight = codes[layer, head, token, d // 32 * 8:][:8]
+        code = int(eight[place % 8]) // 4 ** (place // 8) % 4
+        return packed_scale(low[where]) + packed_scale(scale[where]) * code
+    scales = cache.key_scale if part == "keys" else cache.value_scale
+    length_of_row = codes.shape[3] * (2 if kind == "Int4Cache" else 1)
+    n = length_of_row // scales.shape[3]
+    scale = packed_scale(scales[layer, head, token, d // n])
+    if kind == "Int4Cache":
+        byte = int(codes[layer, head, token, d // n * (n // 2) + d % (n // 2)])
+        nibble = byte // 16 if d % n >= n // 2 else byte % 16
+        return (nibble - 16 * (nibble > 7)) * scale
+    code = int(codes[layer, head, token, d])
+    return (float_value(code & 255, 4, 3, "nan") if kind == "E4M3Cache" else code) * scale
+
+
+def bf16_value(bits) -> float:
+    """The upper half of a float32."""
+    return struct.unpack("<f", struct.pack("<I", int(bits) << 16))[0]
+
+
+def kivi(x, along: int):
+    """KIVI in two bits of (tokens, channels): groups of 32 along ``along`` (0: of channels, 1: of tokens), and what is not yet
+    in a group in bfloat16; scales and minima rounded to float16."""
+    x = (((x.view(np.uint32) + 0x7FFF + (x.view(np.uint32) >> 16 & 1)) >> 16) << 16).astype(np.uint32).view(np.float32)
+    out, old = x.astype(np.float64), max(len(x) - 128, 0) // 32 * 32
+    groups = x[:old].T.reshape(-1, 32) if along else x[:old].reshape(-1, 32)
+    rows = []
+    for group in groups:
+        low = np.float32(np.float16(group.min()))
+        scale = np.float32(np.float16(np.float32(group.max() - low) / np.float32(3)))
+        rows.append(float(low) + float(scale) * np.clip(np.rint((group - low) / scale), 0, 3))
+    rows = np.array(rows)
+    out[:old] = rows.reshape(x.shape[1], old).T if along else rows.reshape(old, x.shape[1])
+    return out
+
+
 def attend(q, keys, values):
     """Attention of one token: q (heads, size), keys and values (KV heads, tokens, size) -> (heads, size) float64."""
     heads, size = q.shape

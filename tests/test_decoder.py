@@ -207,7 +207,7 @@ def test_a_format_without_a_kernel_is_named(weights):
 @pytest.mark.parametrize("arguments, error, message", [
     ({"weights": "int9"}, ValueError, "unknown scheme"),
     ({"head": "int5:g32"}, ValueError, "no kernel for 'int5:g32'"),
-    ({"kv": "int8:token"}, ValueError, "no kernel for a cache in 'int8:token'"),
+    ({"kv": "int5:token"}, ValueError, "no kernel for a cache in 'int5:token'"),
     ({"context": 0}, ValueError, "context must be at least 1, not 0"),
     ({"context": 2.5}, TypeError, "context must be a whole number"),
     ({"threads": 0}, ValueError, "threads must be at least 1"),

@@ -68,7 +68,7 @@ def measure_decode(shape: str | Transformer = "0.1b", weights: Iterable[str] = W
     formats = list(product(_names("weights", weights), _names("kv", kv)))
     contexts, counts, loop = [int(c) for c in context], _all_threads(threads), ReadLoop()
     _check(formats, contexts, repetitions, activations)
-    _check_memory(model.config, max(contexts))
+    _check_memory(model.config, formats, max(contexts))
     samples: dict[tuple, dict[int, tuple]] = {}  # combination -> round -> what ``_rounds`` measures
     facts: dict[tuple, dict] = {}
     for number, group in enumerate(_groups(formats, model.config.parameters)):
@@ -197,21 +197,27 @@ def _all_threads(threads: int | Sequence[int] | None) -> list[int]:
 
 def _check(formats: list[tuple[str, str]], contexts: list[int], repetitions: int, activations: str | None) -> None:
     """Refuse what would fail only after minutes of packing."""
+    from ..decoder.kv import check_kv
     from ..decoder.pack import check_activations, packed_type
 
     check_activations(activations)
-    for weights, _ in formats:
+    for weights, kv in formats:
         packed_type(weights)
+        check_kv(kv)
     if not contexts or min(contexts) < 0:
         raise ValueError(f"context: at least one length of 0 or more tokens, not {contexts}")
     if repetitions < 1:
         raise ValueError(f"repetitions must be at least 1, not {repetitions}")
 
 
-def _check_memory(config: Config, context: int) -> None:
+def _check_memory(config: Config, formats: list[tuple[str, str]], context: int) -> None:
     """Refuse a cache that cannot be held: the system would end the process, or others, without a word."""
-    keys_and_values = 2 * 2 * config.layers * config.kv_heads * config.head_dim  # bf16
-    tables = 4 * config.heads + 16 * config.head_dim  # float32 scores; RoPE angles, while they are made in float64
+    from ..decoder.kv import make_cache
+    from ..kernels import caches
+
+    sample = 1024  # tokens; the arrays are made and dropped, not written to
+    keys_and_values = max(caches.nbytes(make_cache(kv, config, sample)) for _, kv in formats) / sample
+    tables = 5 * config.heads + 16 * config.head_dim  # float32 scores, sums; RoPE angles, while they are float64
     needed, free = (keys_and_values + tables) * context, available_memory()
     if free is not None and needed > free:
         raise ValueError(f"a context of {context} tokens needs {needed / 1e9:.1f} GB beside the weights of "

@@ -3,16 +3,17 @@
 How it works
     The weights are packed once (``pack.py``). A token then goes through ``kernels.step.decode_step``, one compiled
     function from the embedding row to the logits, which works in arrays allocated here: after the first token nothing
-    is allocated but the logits handed out. Keys and values are cached in bfloat16. A prompt is read matrix times matrix
-    (``kernels.prefill``), a text written by a compiled loop that samples too (``kernels.sampling``).
+    is allocated but the logits handed out. Keys and values are cached in the format of ``kv``, and read as they are. A
+    prompt is read matrix times matrix (``kernels.prefill``), a text written by a compiled loop that samples too
+    (``kernels.sampling``).
 
 Numbers
-    Logits equal those of ``model.quantize(Recipe(weights=W, head=H, activations=A, kv="bf16"))`` but for the order of
+    Logits equal those of ``model.quantize(Recipe(weights=W, head=H, activations=A, kv=K))`` but for the order of
     float32 sums. The result does not depend on the number of threads: every row of a matrix is summed by one
     thread in one order.
 
 What we leave out
-    Other cache formats; several texts at once.
+    Several texts at once.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ from typing import Any
 import numba
 import numpy as np
 
-from ..kernels import compile_progress, packed
+from ..kernels import caches, compile_progress, packed
+from ..kernels.append import append_many
+from ..kernels.attention import make_room
 from ..kernels.inputs import make_input
 from ..kernels.prefill import prefill
-from ..kernels.step import Cache, Scratch, Weights, decode_step
+from ..kernels.step import Scratch, Weights, decode_step
 from ..model import Transformer
 from ..model.transformer import check_tokens
+from .kv import make_cache, row_length
 from .pack import pack_model, packed_type
 
 CONTEXT = 512  # positions the cache has room for, unless told otherwise
@@ -53,7 +57,7 @@ class Decoder:
             weights: scheme of the matrices of the blocks, one of ``minquant.decoder.SCHEMES``.
             head: scheme of the output matrix; None: the same as ``weights``. (In a ``Recipe`` None means float.) Where
                 the embedding is tied to it, embedding rows are read from it too.
-            kv: format of cached keys and values: "bf16".
+            kv: format of cached keys and values, one of ``minquant.decoder.KV``.
             context: how many tokens the cache has room for. May be shorter or longer than the model's own.
             threads: None for all that Numba has.
             activations: None to keep them in float; "int8:g32" to round the input of every matrix to 8 bits, which
@@ -68,9 +72,8 @@ class Decoder:
             raise TypeError(f"Decoder takes a Transformer, such as minquant.load('tiny'), not {model!r}")
         head = weights if head is None else head
         packed_type(weights, activations), packed_type(head, activations)
-        _check_recipe(model, activations)
-        if kv != "bf16":
-            raise ValueError(f"there is no kernel for a cache in {kv!r}: the decoder caches keys and values in 'bf16'")
+        _check_recipe(model, activations, kv)
+        row_length(kv, model.config.head_dim)  # refuses a format without a kernel
         self.config, self.weights, self.head, self.kv, self.activations = model.config, weights, head, kv, activations
         self.context, threads = _count("context", context), _check_threads(threads)
         self._weights = pack_model(model, weights, head, self.context, activations, progress)
@@ -84,12 +87,12 @@ class Decoder:
 
     def _allocate(self) -> None:
         c = self.config
-        shape = (c.layers, c.kv_heads, self.context, c.head_dim)
-        self._cache = Cache(packed.aligned(shape, np.uint16), packed.aligned(shape, np.uint16))
+        self._cache = make_cache(self.kv, c, self.context)
         sizes = {"hidden": (c.hidden,), "qkv": (c.heads + 2 * c.kv_heads, c.head_dim), "gate_up": (2, c.ffn),
-                 "scores": (c.heads, self.context), "projected": (c.hidden,), "room": (0, 0)}
+                 "projected": (c.hidden,), "room": (0, 0)}
         arrays = {name: packed.aligned(shape, np.float32) for name, shape in sizes.items()}
-        self._scratch = Scratch(input=make_input(self._longest_row(), self.activations), **arrays)
+        attention = make_room(c.heads, self.context, row_length(self.kv, c.head_dim))
+        self._scratch = Scratch(input=make_input(self._longest_row(), self.activations), attention=attention, **arrays)
 
     def _longest_row(self) -> int:
         return max(self.config.hidden, self.config.ffn, self.config.heads * self.config.head_dim)
@@ -168,9 +171,16 @@ class Decoder:
         self.position = 0
 
     def rewind(self, position: int) -> None:
-        """Forget all tokens but the first ``position``. Raises ValueError where there are not so many."""
+        """Forget all tokens but the first ``position``. Raises ValueError where there are not so many.
+
+        In a cache of two parts ("kivi2") the newest tokens are kept in bfloat16, and only so many: a rewind that would
+        bring older ones back among the newest raises ValueError.
+        """
         if not 0 <= position <= self.position:
             raise ValueError(f"cannot rewind to position {position}: {self.position} tokens have been read")
+        if self.kv == "kivi2" and caches.tokens_in_groups(position) < self.position - caches.RING and position:
+            raise ValueError(f"cannot rewind from {self.position} to {position}: the newest {caches.RING} tokens are all that "
+                             "a kivi2 cache keeps in bfloat16, older ones are in 2 bits. Start over with reset()")
         self.position = position
 
     def fill_cache(self, tokens: int, seed: int = 0) -> None:
@@ -180,9 +190,13 @@ class Decoder:
         """
         if not 0 <= tokens <= self.context:
             raise ValueError(f"cannot fill {tokens} tokens into a cache of {self.context}")
-        bits = np.random.default_rng(seed).integers(0x3C00, 0x3F80, self._cache.keys[:, :, :tokens].shape, np.uint16)
-        self._cache.keys[:, :, :tokens] = bits  # 0x3C00 .. 0x3F80: bfloat16 from 0.008 to 1
-        self._cache.values[:, :, :tokens] = bits
+        c, rng = self.config, np.random.default_rng(seed)
+        for first in range(0, tokens, CONTEXT):
+            count = min(CONTEXT, tokens - first)
+            k, v = rng.standard_normal((2, count, c.kv_heads, c.head_dim), np.float32)
+            append_many(self._cache, 0, first, k, v)
+        for array in self._cache:
+            array[1:] = array[0]  # every layer the same
         self.position = tokens
 
     @property
@@ -194,13 +208,18 @@ class Decoder:
     def bytes_per_token(self, position: int | None = None) -> int:
         """Bytes a token reads when ``position`` tokens (default: as many as now) are in the cache.
 
-        All weights, one row of the embedding, and the cached keys and values.
+        All weights, one row of the embedding, and the cached keys and values with their scales.
         """
         position = self.position if position is None else position
         c, w = self.config, self._weights
         row = packed.nbytes(w.embedding) // c.vocab_size
-        cache = position * 2 * c.layers * c.kv_heads * c.head_dim * self._cache.keys.itemsize
+        cache = caches.bytes_read(self._cache, position)
         return sum(packed.nbytes(m) for m in w[1:6]) + sum(norm.nbytes for norm in self._norms()) + row + cache
+
+    @property
+    def cache_nbytes(self) -> int:
+        """Bytes of the cache, with room for all ``context`` tokens."""
+        return caches.nbytes(self._cache)
 
     @property
     def packed_weights(self) -> Weights:
@@ -262,14 +281,14 @@ def _check_token(token: Any, vocab_size: int) -> int:
     return number
 
 
-def _check_recipe(model: Transformer, activations: str | None) -> None:
+def _check_recipe(model: Transformer, activations: str | None, kv: str) -> None:
     """Refuse a model whose recipe asks for more than the kernels do: dropping a part would change its logits."""
     recipe = model.recipe
     if model.config.online_hadamard:
         raise ValueError("the model is rotated, and the decoder has no kernel for the Hadamard matrix before its down "
                          "projections. Give it the model before rotation")
-    parts = {"activations": (None, activations), "attention": (None,), "kv": (None, "bf16"), "skip": ((),)}
+    parts = {"activations": (None, activations), "attention": (None,), "kv": (None, kv), "skip": ((),)}
     for part, allowed in parts.items():
         if getattr(recipe, part) not in allowed:
             raise ValueError(f"the model's recipe has {part}={getattr(recipe, part)!r}, and the decoder has no kernel "
-                             "for that. Give it the float model, or one whose recipe quantizes weights only")
+                             "for that, or was not asked for it. Give it the float model, or name the same in Decoder(...)")

@@ -15,7 +15,10 @@ Files, in the order to read them:
     eight_rows.py   int4, int3, int2 and code books of 4 bits in it, eight rows at a time (with eight_products.py)
     matvec.py       one name for all of them
     batch.py        the same weights times several vectors at once
+    caches.py       how cached keys and values lie in memory
+    append.py       a token's own key and value, rounded into the cache
     attention.py    one token against the cache
+    attention_plain.py, attention_simd.py    its loops over each cache format
     step.py         a whole token, from embedding row to logits
     matrices.py     the same token without all that lies between its matrices, for timing
     tiles.py        packed weights times many vectors: a matrix product (simd_tiles.py: its innermost block)
@@ -33,8 +36,8 @@ from ._cache import kernel_cache, state as cache_state
 from .compiling import compile_progress
 
 with kernel_cache():
-    from . import (attention, bandwidth, batch, bits, floats, inputs, integers, matrices, matvec, packed, prefill, rows,
-                   sampling, step, targets, tiles)
+    from . import (append, attention, bandwidth, batch, bits, caches, floats, inputs, integers, matrices, matvec, packed,
+                   prefill, rows, sampling, step, targets, tiles)
 
-__all__ = ["attention", "bandwidth", "batch", "bits", "cache_state", "compile_progress", "floats", "inputs", "integers",
-           "matrices", "matvec", "packed", "prefill", "rows", "sampling", "step", "targets", "tiles"]
+__all__ = ["append", "attention", "bandwidth", "batch", "bits", "cache_state", "caches", "compile_progress", "floats",
+           "inputs", "integers", "matrices", "matvec", "packed", "prefill", "rows", "sampling", "step", "targets", "tiles"]

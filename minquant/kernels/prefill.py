@@ -27,7 +27,7 @@ import numpy as np
 from numba import prange
 
 from ._cache import jit, parallel_jit
-from .attention import append
+from .append import write
 from .bits import exp_into
 from .inputs import Int8Input, quantize_into, take
 from .matvec import multiply
@@ -136,10 +136,12 @@ def gate(p, count, ffn):
 @parallel_jit
 def remember(cache, layer, start, count, kv, heads):
     """Write keys and values of a chunk to the cache, in its format; kv (tokens, heads + 2 KV heads, head size)."""
-    kv_heads = cache.keys.shape[1]
-    for t in prange(count):
-        k, v = kv[t, heads:heads + kv_heads], kv[t, heads + kv_heads:]
-        append(cache.keys[layer], cache.values[layer], start + t, k, v)
+    kv_heads, size = cache.keys.shape[1], kv.shape[2]
+    flat = kv.reshape(kv.size)
+    for head in prange(kv_heads):
+        for t in range(count):  # in order: some formats wait for a group of tokens
+            k = (t * kv.shape[1] + heads + head) * size
+            write(cache, layer * kv_heads + head, start + t, flat, flat, k, k + kv_heads * size, size)
 
 
 @jit

@@ -26,7 +26,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ._cache import jit
-from .attention import append, attend
+from .append import append
+from .attention import Room, attend
 from .bits import exp_into
 from .inputs import FloatInput, Int8Input, take
 from .matvec import multiply
@@ -52,22 +53,15 @@ class Weights(NamedTuple):
     sin: np.ndarray               # (context, head size / 2) float32
 
 
-class Cache(NamedTuple):
-    """What the model remembers of the tokens it has read."""
-
-    keys: np.ndarray              # (layers, KV heads, context, head size) uint16 bits of bfloat16, after RoPE
-    values: np.ndarray            # the same shape
-
-
 class Scratch(NamedTuple):
-    """Working space, allocated once. All float32, and an input for the matrices."""
+    """Working space, allocated once. All float32; an input for the matrices; room for attention."""
 
     hidden: np.ndarray            # (hidden,)
     input: FloatInput | Int8Input  # of the longest row of any matrix
     qkv: np.ndarray               # (heads + 2 KV heads, head size)
-    scores: np.ndarray            # (heads, context)
     gate_up: np.ndarray           # (2, ffn)
     projected: np.ndarray         # (hidden,)
+    attention: Room               # of the cache
     room: np.ndarray              # (threads, twice the longest row of any matrix, and a cache line)
 
 
@@ -128,9 +122,9 @@ def decode_step(logits, token, position, weights, cache, scratch, eps):
         multiply(s.qkv.reshape(s.qkv.size), w.qkv, layer, hidden, s.room)
         rotate(q, w.cos[position], w.sin[position])
         rotate(k, w.cos[position], w.sin[position])
-        append(cache.keys[layer], cache.values[layer], position, k, v)
+        append(cache, layer, position, k, v)
         out = attended.values.reshape((heads, size))
-        attend(out, q, cache.keys[layer], cache.values[layer], position + 1, s.scores)
+        attend(out, q, cache, layer, position + 1, s.attention)
         multiply(s.projected, w.output, layer, attended, s.room)
         add(s.hidden, s.projected)
         rms_norm(hidden.values, s.hidden, w.ffn_norm[layer], eps)

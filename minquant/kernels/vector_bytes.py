@@ -134,6 +134,29 @@ def shift_and_mask(typingctx, ints, shift, mask):
 
 
 @intrinsic
+def part_of(typingctx, ints, shift, width):
+    """INTS: the ``width`` bits from bit ``shift`` of every int."""
+    def generate(context, builder, signature, args):
+        i32 = ir.IntType(32)
+        shift, width = (builder.trunc(arg, i32) for arg in args[1:])
+        mask = builder.sub(builder.shl(i32(1), width), i32(1))
+        return builder.and_(builder.lshr(args[0], spread_lanes(builder, shift, 8)), spread_lanes(builder, mask, 8))
+    return INTS(INTS, types.intp, types.intp), generate
+
+
+@intrinsic
+def signed_part(typingctx, ints, shift, width):
+    """As ``part_of``, the uppermost of the bits being a sign."""
+    def generate(context, builder, signature, args):
+        i32 = ir.IntType(32)
+        shift, width = (builder.trunc(arg, i32) for arg in args[1:])
+        right = builder.sub(i32(32), width)
+        left = builder.sub(right, shift)
+        return builder.ashr(builder.shl(args[0], spread_lanes(builder, left, 8)), spread_lanes(builder, right, 8))
+    return INTS(INTS, types.intp, types.intp), generate
+
+
+@intrinsic
 def to_floats(typingctx, ints):
     """FLOATS: the same numbers."""
     return FLOATS(INTS), lambda context, builder, signature, args: builder.sitofp(args[0], llvm_type("f32", 8))

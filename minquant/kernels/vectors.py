@@ -152,6 +152,20 @@ def load_small(typingctx, array, index):
 
 
 @intrinsic
+def load_ints(typingctx, array, index):
+    """INTS: eight integers of one or two bytes from ``array[index]``; signed or not, as the type of the array says."""
+    if not isinstance(array, types.Array) or array.dtype not in (types.int8, types.uint8, types.uint16):
+        return None
+
+    def generate(context, builder, signature, args):
+        element = "i16" if array.dtype == types.uint16 else "i8"
+        stored = _read(builder, place_of(context, builder, signature.args[0], *args), element)
+        widen = builder.sext if array.dtype == types.int8 else builder.zext
+        return widen(stored, llvm_type("i32", 8))
+    return INTS(array, types.intp), generate
+
+
+@intrinsic
 def store_floats(typingctx, array, index, x):
     """``array[index:index + 8] = x``."""
     def generate(context, builder, signature, args):

@@ -121,7 +121,7 @@ def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_measured
     (["--shape", "7b"], "choose one of tiny, 0.1b, 0.6b, 0.8b"),
     (["--weights", "int5:g32"], "no kernel for 'int5:g32'"),
     (["--weights", "int9"], "unknown scheme 'int9'"),
-    (["--kv", "int8:token"], "cache in 'int8:token'"),
+    (["--kv", "int5:token"], "cache in 'int5:token'"),
     (["--threads", "4096"], "4096 threads"),
     (["--weights", "bf16,bf16"], "each once"),
 ])

@@ -5,41 +5,144 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import minquant as mq
 import naive
-from minquant.kernels import attention, bandwidth, step
+from minquant.kernels import append, attention, attention_plain, bandwidth, caches, step
+
+KINDS = [(caches.BFloat16Cache, None), (caches.E4M3Cache, None), (caches.E4M3Cache, 32), (caches.Int8Cache, None),
+         (caches.Int8Cache, 32), (caches.Int4Cache, None), (caches.Int4Cache, 32), (caches.KiviCache, None)]
 
 
 def bf16(bits):
     return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
-@pytest.mark.parametrize("heads, kv_heads, length", [(4, 4, 1), (6, 2, 5), (4, 1, 9)])
-def test_attention_of_one_token(heads, kv_heads, length):
-    rng, size, context = np.random.default_rng(0), 16, 9
-    q = 3 * rng.standard_normal((heads, size), np.float32)
-    keys, values = (rng.integers(0x3C00, 0x4080, (kv_heads, context, size), np.uint16) for _ in range(2))
-    keys[:, ::2] |= 0x8000  # negative ones too
-    out, scores = np.full((heads, size), np.nan, np.float32), np.zeros((heads, context), np.float32)
-    attention.attend(out, q, keys, values, length, scores)
-    expected = naive.attend(q, bf16(keys)[:, :length], bf16(values)[:, :length])
-    np.testing.assert_allclose(out, expected, rtol=0, atol=2e-6 * np.abs(expected).max())
+def filled(kind, group, heads, tokens, size, seed=0):
+    """A cache of two layers with the same random tokens in both, one by one; k and v (tokens, KV heads, head size)."""
+    k, v = np.random.default_rng(seed).standard_normal((2, tokens, heads, size)).astype(np.float32)
+    cache = caches.make_cache(kind, 2, heads, tokens + 3, size, group)
+    for layer in range(2):
+        for t in range(tokens):
+            append.append(cache, layer, t, k[t], v[t])
+    return cache, k, v
+
+
+def attention_of(cache, q, length, size, group=None, layer=1):
+    """``attend`` in fresh room."""
+    out = np.full(q.shape, np.nan, np.float32)
+    row = caches.row_length(type(cache), size, group)
+    attention.attend(out, q, cache, layer, length, attention.make_room(len(q), length + 3, row))
+    return out
+
+
+@pytest.mark.parametrize("kind, group", KINDS, ids=str)
+@pytest.mark.parametrize("heads, kv_heads, length, size", [(4, 4, 1, 32), (6, 2, 5, 64), (3, 1, 200, 32)])
+def test_attention_of_one_token(kind, group, heads, kv_heads, length, size):
+    """Against float64, over the numbers that ``naive.cached`` finds in the bytes of the cache."""
+    q = 3 * np.random.default_rng(1).standard_normal((heads, size)).astype(np.float32)
+    cache, *_ = filled(kind, group, kv_heads, length, size)
+    keys, values = (naive.cached(cache, 1, part, length, size) for part in ("keys", "values"))
+    expected = naive.attend(q, keys, values)
+    out = attention_of(cache, q, length, size, group)
+    np.testing.assert_allclose(out, expected, rtol=0, atol=4e-6 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("kind, group", [pair for pair in KINDS if pair[0] is not caches.KiviCache], ids=str)
+def test_what_is_cached_is_what_the_quantizer_gives(kind, group):
+    cache, k, v = filled(kind, group, 2, 7, 64)
+    name = {caches.BFloat16Cache: "bf16", caches.E4M3Cache: "fp8_e4m3", caches.Int8Cache: "int8", caches.Int4Cache: "int4"}
+    scheme = name[kind] + ("" if kind is caches.BFloat16Cache else f":g{group}" if group else ":token")
+    for part, x in (("keys", k), ("values", v)):
+        stored = naive.cached(cache, 1, part, 7, 64).swapaxes(0, 1).reshape(-1, 64)
+        np.testing.assert_array_equal(stored.astype(np.float32), mq.quantize(x.reshape(-1, 64), scheme).dequantize())
+
+
+def test_a_kivi_cache_holds_what_the_paper_says():
+    """Old keys by channel over 32 tokens, old values by token over 32 channels, at least 128 new tokens in bfloat16."""
+    cache, k, v = filled(caches.KiviCache, None, 1, 230, 64)
+    keys, values = (naive.cached(cache, 0, part, 230, 64)[0] for part in ("keys", "values"))
+    expected_keys, expected_values = naive.kivi(k[:, 0], 1), naive.kivi(v[:, 0], 0)
+    np.testing.assert_allclose(keys, expected_keys, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(values, expected_values, rtol=0, atol=1e-6)
+
+
+def test_a_group_of_a_kivi_cache_is_written_once():
+    rng = np.random.default_rng(0)
+    cache = caches.make_cache(caches.KiviCache, 1, 1, 400, 32)
+    written = {}
+    for t in range(400):
+        k, v = rng.standard_normal((2, 1, 32)).astype(np.float32)
+        append.append(cache, 0, t, k, v)
+        for g in range(caches.tokens_in_groups(t + 1) // caches.GROUP):
+            now = cache.keys[0, 0, g].tobytes() + cache.values[0, 0, 32 * g:32 * g + 32].tobytes()
+            assert written.setdefault(g, now) == now
+    assert len(written) == (400 - caches.WINDOW) // caches.GROUP
+
+
+@pytest.mark.parametrize("kind, group", KINDS, ids=str)
+def test_many_tokens_are_the_same_bytes_as_one_by_one(kind, group):
+    cache, k, v = filled(kind, group, 3, 170, 32)
+    other = caches.make_cache(kind, 2, 3, 173, 32, group)
+    append.append_many(other, 1, 0, k[:50], v[:50])
+    append.append_many(other, 1, 50, k[50:], v[50:])
+    q = np.ones((3, 32), np.float32)
+    np.testing.assert_array_equal(attention_of(other, q, 170, 32, group), attention_of(cache, q, 170, 32, group))
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("kind, group", KINDS, ids=str)
+def test_plain_loops_agree(kind, group, monkeypatch):
+    """The vector kernels against the plain ones: each function in turn, on the same room."""
+    cache, *_ = filled(kind, group, 1, 230, 64)
+    results = []
+    for module in (attention.fast, attention_plain):
+        room = attention.make_room(2, 230, 64)
+        room.queries[...] = np.random.default_rng(1).standard_normal(room.queries.shape)
+        room.parts[...] = 0
+        flat = [a.reshape(-1) for a in cache]
+        if kind is caches.KiviCache:
+            keys, scale, low, values, value_scale, value_low = flat[:6]
+            module.score_groups(keys, scale, low, 0, 3, room.scores, 0, room.queries, 0, 1)
+            module.add_groups(values, value_scale, value_low, 0, 96, room.parts, 0, room.scores, 0, 0, 1)
+        else:
+            keys, values, *scales = flat if len(flat) > 2 else (*flat, *flat)
+            groups = 64 // (group or 64)
+            module.score_rows(cache, keys, scales[0], groups, 233, 230, room.scores, 0, room.queries, 0, 1)
+            module.add_rows(cache, values, scales[1], groups, 233, 230, room.parts, 0, room.scores, 0, 0, 1)
+        count = 96 if kind is caches.KiviCache else 230
+        results.append((room.scores[:, :count].copy(), room.parts[:, 0].copy()))
+    for got, expected in zip(*results, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=0, atol=3e-6 * np.abs(expected).max())
 
 
 def test_attention_does_not_overflow():
-    q = np.full((1, 4), 1e18, np.float32)
-    keys = np.full((1, 2, 4), 0x5000, np.uint16)
-    out, scores = np.zeros((1, 4), np.float32), np.zeros((1, 2), np.float32)
-    attention.attend(out, q, keys, np.full((1, 2, 4), 0x3F80, np.uint16), 2, scores)
+    cache = caches.make_cache(caches.BFloat16Cache, 1, 1, 2, 8)
+    for t in range(2):
+        append.append(cache, 0, t, np.full((1, 8), 1e10, np.float32), np.ones((1, 8), np.float32))
+    out = attention_of(cache, np.full((1, 8), 1e18, np.float32), 2, 8, layer=0)
     np.testing.assert_allclose(out, 1, rtol=1e-6)
 
 
 def test_append_writes_one_position_of_one_layer():
-    keys, values = np.zeros((2, 3, 4), np.uint16), np.zeros((2, 3, 4), np.uint16)
-    k, v = np.random.default_rng(0).standard_normal((2, 2, 4), np.float32)
-    attention.append(keys, values, 1, k, v)
-    np.testing.assert_allclose(bf16(keys[:, 1]), k, rtol=2.0**-8)
-    np.testing.assert_allclose(bf16(values[:, 1]), v, rtol=2.0**-8)
-    assert not keys[:, [0, 2]].any() and not values[:, [0, 2]].any()
+    cache = caches.make_cache(caches.BFloat16Cache, 2, 2, 3, 8)
+    for array in cache:
+        array[...] = 0
+    k, v = np.random.default_rng(0).standard_normal((2, 2, 8)).astype(np.float32)
+    append.append(cache, 1, 1, k, v)
+    np.testing.assert_allclose(bf16(cache.keys[1, :, 1]), k, rtol=2.0**-8)
+    np.testing.assert_allclose(bf16(cache.values[1, :, 1]), v, rtol=2.0**-8)
+    assert all(not array[0].any() and not array[1, :, [0, 2]].any() for array in cache)
+
+
+def test_halves_and_fp8_are_rounded_to_nearest_even():
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal(2000) * 2.0 ** rng.integers(-30, 17, 2000)).astype(np.float32)
+    for value in x:
+        half = np.array(append.half_bits(append.nearest_half(value)), np.int16).view(np.float16)
+        assert half == np.float16(np.clip(value, -65504, 65504))
+    e4m3 = mq.formats.get("fp8_e4m3")
+    codes = np.array([append.float_to_e4m3(value) for value in x], np.int8).view(np.uint8)
+    np.testing.assert_array_equal(e4m3.decode(codes), e4m3.round(np.clip(x, -448, 448)))
 
 
 def test_rms_norm():

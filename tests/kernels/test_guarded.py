@@ -16,7 +16,7 @@ import ctypes, mmap, sys
 import numpy as np
 sys.path.insert(0, {tests!r})
 from kernels.packs import GROUPED, KINDS, WHOLE_NUMBERS, input_of, random_packed
-from minquant.kernels import inputs, matvec
+from minquant.kernels import append, attention, caches, inputs, matvec
 
 libc, kept = ctypes.CDLL(None, use_errno=True), []
 
@@ -47,12 +47,33 @@ def check(kind, activations, rows, columns, group, at_end):
     kernel(out, m, 0, x, room, 0, rows)
     np.testing.assert_array_equal(out, expected)
 
+def check_cache(kind, group, size, tokens, at_end):
+    """Writing tokens and attending to them, with every array of the cache and of the room guarded."""
+    k, v = np.random.default_rng(0).standard_normal((2, tokens, 2, size)).astype(np.float32)
+    q, results = np.random.default_rng(1).standard_normal((6, size)).astype(np.float32), []
+    for guard in (lambda array, at_end: array, guarded):
+        cache = caches.make_cache(kind, 1, 2, tokens, size, group)
+        cache = kind(*(guard(np.zeros_like(array), at_end) for array in cache))
+        room = attention.make_room(6, tokens, caches.row_length(kind, size, group))
+        room = type(room)(*(guard(np.zeros_like(array), at_end) for array in room))
+        for t in range(tokens):
+            append.append(cache, 0, t, guard(k[t], at_end), guard(v[t], at_end))
+        out = guard(np.zeros_like(q), at_end)
+        attention.attend(out, guard(q, at_end), cache, 0, tokens, room)
+        results.append(out)
+    np.testing.assert_array_equal(*results)
+
 TABLE = matvec.PLAIN if sys.argv[1] == "plain" else None
 for kind in KINDS:
     for activations in (None, "int8:g32") if kind in WHOLE_NUMBERS else (None,):
         for rows, columns, group in ((1, 256, 32), (3, 512, 64), (2, 1280, 1280)):
             for at_end in (True, False):
                 check(kind, activations, rows, columns, group, at_end)
+for at_end in (True, False) if TABLE is None else ():
+    for kind in (*caches.ROWS, caches.KiviCache):
+        for group in (None,) if kind in (caches.BFloat16Cache, caches.KiviCache) else (None, caches.GROUP):
+            for size, tokens in ((32, 1), (64, 7), (32, 200)):
+                check_cache(kind, group, size, tokens, at_end)
 print("inside")
 if sys.argv[2] == "outside":
     guarded(np.zeros(64, np.float32), True)

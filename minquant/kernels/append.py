@@ -1,0 +1,277 @@
+"""Write the keys and values of new tokens into a cache, rounded to its format.
+
+The codes and scales are exactly those of ``scaling.quantize``: scale = largest magnitude / largest code, rounded to
+the type it is stored in, and the numbers divided by the *stored* scale. A row of zeros has scale 1. Each row is rounded
+once, when it is written; in a ``KiviCache``, when it leaves the window (``caches.py``), 32 tokens at a time.
+
+``append`` picks the writer by the type of the cache, as ``matvec.py`` picks kernels by the type of the weights.
+
+What we leave out: checks. Keys and values are finite where the weights are.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import prange, types
+from numba.extending import overload
+
+from . import caches
+from ._cache import exact_jit, parallel_jit
+from .bits import bf16_to_float, float_to_bf16
+from .caches import GROUP, RING
+from .inputs import round_to_half
+
+_f32, _i32, _u32 = np.float32, np.int32, np.uint32
+
+
+@exact_jit
+def half_bits(x):
+    """int16 bits of a float16, given as a float32 of exactly its value."""
+    size = abs(x)
+    if size < _f32(2.0**-14):
+        bits = _i32(size * _f32(2.0**24))
+    else:
+        bits = _i32(_u32(_f32(size).view(_u32) - _u32(112 << 23)) >> _u32(13))
+    return np.int16(bits if x >= 0 else bits - _i32(0x8000))
+
+
+@exact_jit
+def nearest_half(x):
+    """The float16 nearest to any finite float32, as a float32; saturates."""
+    size = round_to_half(min(abs(x), _f32(65504)))
+    return size if x >= 0 else -size
+
+
+@exact_jit
+def float_to_e4m3(x):
+    """int8 bits of the fp8 E4M3 number nearest to a float32, ties to even; saturates.
+
+    As ``inputs.round_to_half``: below 2^-6 the steps are all 2^-9, those of a float32 near 2^14.
+    """
+    size = min(abs(x), _f32(448))
+    if size < _f32(2.0**-6):
+        bits = _i32(_f32(_f32(size + _f32(2.0**14)) - _f32(2.0**14)) * _f32(2.0**9))
+    else:
+        word = _f32(size).view(_u32)
+        last_kept = _u32(_u32(word >> _u32(20)) & _u32(1))
+        rounded = _u32(_u32(word + _u32(0x7FFFF)) + last_kept)
+        bits = _i32(_u32(rounded - _u32(120 << 23)) >> _u32(20))
+    return np.int8(bits if x >= 0 else bits - _i32(128))
+
+
+# -------------------------------------------------------------------------------------------------------------- scales
+
+@exact_jit
+def _put_float(scale, i, value):
+    kept = max(value, _f32(1.4e-45))  # the smallest there is
+    scale[i] = kept
+    return kept
+
+
+@exact_jit
+def _put_half(scale, i, value):
+    kept = max(nearest_half(value), _f32(2.0**-24))
+    scale[i] = half_bits(kept)
+    return kept
+
+
+def put_scale(scale, i, value):
+    """Store a scale in ``scale[i]``; returns it as it is stored, a float32."""
+    return (_put_float if scale.dtype == np.float32 else _put_half)(scale, i, value)
+
+
+@overload(put_scale)
+def _put_scale_for(scale, i, value):
+    if scale.dtype == types.float32:
+        return lambda scale, i, value: _put_float(scale, i, value)
+    return lambda scale, i, value: _put_half(scale, i, value)
+
+
+@exact_jit
+def largest(x, first, stop):
+    """The largest magnitude of x[first:stop]. Compared as whole numbers, which order floats of one sign as well."""
+    found = _u32(0)
+    for i in range(first, stop):
+        found = max(found, _u32(_f32(x[i]).view(_u32) & _u32(0x7FFFFFFF)))
+    return _u32(found).view(_f32)
+
+
+@exact_jit
+def group_scale(scale, i, x, first, stop, top):
+    """Choose and store the scale of x[first:stop], whose largest magnitude is to become ``top``."""
+    size = largest(x, first, stop)
+    return put_scale(scale, i, _f32(1) if size == 0 else _f32(size / top))
+
+
+# ---------------------------------------------------------------------------------------------------------------- rows
+
+@exact_jit
+def _bf16_row(codes, row, length, x, first, size):
+    for c in range(length):
+        codes[row * length + c] = float_to_bf16(x[first + c]) if c < size else np.uint16(0)
+
+
+@exact_jit
+def code_of(x, scale, top):
+    """The integer code of a number."""
+    return min(max(np.rint(_f32(x / scale)), -top), top)
+
+
+@exact_jit
+def _int8_row(codes, scale, row, x, first, size, length, groups):
+    n = length // groups
+    for g in range(groups):
+        stop = min((g + 1) * n, size)
+        s = group_scale(scale, row * groups + g, x, first + g * n, first + stop, _f32(127))
+        for c in range(g * n, stop):
+            codes[row * length + c] = np.int8(code_of(x[first + c], s, _f32(127)))
+        for c in range(max(stop, g * n), (g + 1) * n):
+            codes[row * length + c] = np.int8(0)
+
+
+@exact_jit
+def _e4m3_row(codes, scale, row, x, first, size, length, groups):
+    n = length // groups
+    for g in range(groups):
+        stop = min((g + 1) * n, size)
+        s = group_scale(scale, row * groups + g, x, first + g * n, first + stop, _f32(448))
+        for c in range(g * n, (g + 1) * n):
+            codes[row * length + c] = float_to_e4m3(_f32(x[first + c] / s)) if c < size else np.int8(0)
+
+
+@exact_jit
+def _int4_row(codes, scale, row, x, first, size, length, groups):
+    n = length // groups
+    for g in range(groups):
+        s = group_scale(scale, row * groups + g, x, first + g * n, first + min((g + 1) * n, size), _f32(7))
+        for c in range(g * n, g * n + n // 2):
+            low = _i32(code_of(x[first + c], s, _f32(7))) if c < size else _i32(0)
+            high = _i32(code_of(x[first + c + n // 2], s, _f32(7))) if c + n // 2 < size else _i32(0)
+            place = (row * length + g * n) // 2 + c - g * n
+            codes[place] = np.uint8(_i32(low & _i32(15)) | _i32(_i32(high & _i32(15)) << _i32(4)))
+
+
+# ---------------------------------------------------------------------------------------------------------------- KIVI
+
+@exact_jit
+def _range_of_group(scale, low_out, i, low, high):
+    """Store scale and minimum of a group; returns both as stored."""
+    low = nearest_half(low)
+    low_out[i] = half_bits(low)
+    return _put_half(scale, i, _f32(1) if high <= low else _f32(_f32(high - low) / _f32(3))), low
+
+
+@exact_jit
+def _two_bits(x, scale, low):
+    return _i32(min(max(np.rint(_f32(_f32(x - low) / scale)), _f32(0)), _f32(3)))
+
+
+@exact_jit
+def _four_codes(x, first, step, scale, low):
+    """A byte: the codes of x[first], x[first + 8 step], .. 16 step, .. 24 step."""
+    byte = _i32(0)
+    for part in range(4):
+        code = _two_bits(bf16_to_float(x[first + 8 * part * step]), scale, low)
+        byte = _i32(byte | _i32(code << _i32(2 * part)))
+    return np.uint8(byte)
+
+
+@exact_jit
+def _two_bit_group(codes, scale, low_out, i, x, first, step):
+    """Group i: the 32 bfloat16 numbers x[first], x[first + step], .. become 8 bytes of codes."""
+    low = high = bf16_to_float(x[first])
+    for j in range(GROUP):
+        value = bf16_to_float(x[first + j * step])
+        low, high = min(low, value), max(high, value)
+    s, kept_low = _range_of_group(scale, low_out, i, low, high)
+    for j in range(8):
+        codes[8 * i + j] = _four_codes(x, first + j * step, step, s, kept_low)
+
+
+@exact_jit
+def _retire(cache, head, group):
+    """The oldest 32 tokens of the window, group number ``group``, become 2-bit codes. head counts over all layers."""
+    groups, size = cache.keys.shape[2], cache.keys.shape[3]
+    first = (head * RING + group * GROUP % RING) * size  # 32 divides the ring: a group never wraps around its end
+    new_keys, new_values = cache.new_keys.reshape(-1), cache.new_values.reshape(-1)
+    codes, scale, low = cache.keys.reshape(-1), cache.key_scale.reshape(-1), cache.key_min.reshape(-1)
+    for c in range(size):
+        _two_bit_group(codes, scale, low, (head * groups + group) * size + c, new_keys, first + c, size)
+    codes, scale, low = cache.values.reshape(-1), cache.value_scale.reshape(-1), cache.value_min.reshape(-1)
+    in_a_row = size // GROUP
+    for token in range(GROUP):
+        row = (head * groups + group) * GROUP + token
+        for g in range(in_a_row):
+            _two_bit_group(codes, scale, low, row * in_a_row + g, new_values, first + token * size + g * GROUP, 1)
+
+
+# -------------------------------------------------------------------------------------------------------- one for all
+
+def _write_bf16(cache, head, position, k, v, first, value, size):
+    row, length = head * cache.keys.shape[2] + position, cache.keys.shape[3]
+    _bf16_row(cache.keys.reshape(-1), row, length, k, first, size)
+    _bf16_row(cache.values.reshape(-1), row, length, v, value, size)
+
+
+def _write_int8(cache, head, position, k, v, first, value, size):
+    row, length, groups = head * cache.keys.shape[2] + position, cache.keys.shape[3], cache.key_scale.shape[3]
+    _int8_row(cache.keys.reshape(-1), cache.key_scale.reshape(-1), row, k, first, size, length, groups)
+    _int8_row(cache.values.reshape(-1), cache.value_scale.reshape(-1), row, v, value, size, length, groups)
+
+
+def _write_e4m3(cache, head, position, k, v, first, value, size):
+    row, length, groups = head * cache.keys.shape[2] + position, cache.keys.shape[3], cache.key_scale.shape[3]
+    _e4m3_row(cache.keys.reshape(-1), cache.key_scale.reshape(-1), row, k, first, size, length, groups)
+    _e4m3_row(cache.values.reshape(-1), cache.value_scale.reshape(-1), row, v, value, size, length, groups)
+
+
+def _write_int4(cache, head, position, k, v, first, value, size):
+    row, length, groups = head * cache.keys.shape[2] + position, 2 * cache.keys.shape[3], cache.key_scale.shape[3]
+    _int4_row(cache.keys.reshape(-1), cache.key_scale.reshape(-1), row, k, first, size, length, groups)
+    _int4_row(cache.values.reshape(-1), cache.value_scale.reshape(-1), row, v, value, size, length, groups)
+
+
+def _write_kivi(cache, head, position, k, v, first, value, size):
+    ring = cache.new_keys.shape[2]
+    row = head * ring + position % ring
+    _bf16_row(cache.new_keys.reshape(-1), row, size, k, first, size)
+    _bf16_row(cache.new_values.reshape(-1), row, size, v, value, size)
+    if position + 1 >= RING and (position + 1) % GROUP == 0:
+        _retire(cache, head, (position + 1 - RING) // GROUP)
+
+
+_WRITE = {caches.BFloat16Cache: _write_bf16, caches.Int8Cache: _write_int8, caches.E4M3Cache: _write_e4m3,
+          caches.Int4Cache: _write_int4, caches.KiviCache: _write_kivi}
+
+
+def write(cache, head, position, k, v, first, value, size):
+    """Write k[first:][:size] and v[value:][:size], flat float32, at a position; head counts over all layers."""
+    _WRITE[type(cache)](cache, head, position, k, v, first, value, size)
+
+
+@overload(write)
+def _write_for(cache, head, position, k, v, first, value, size):
+    return _WRITE.get(getattr(cache, "instance_class", None))
+
+
+@exact_jit
+def append(cache, layer, position, k, v):
+    """Write one token's k and v, both (KV heads, head size) float32, into a layer of the cache at ``position``."""
+    heads, size = k.shape
+    flat_k, flat_v = k.reshape(-1), v.reshape(-1)
+    for head in range(heads):
+        write(cache, layer * heads + head, position, flat_k, flat_v, head * size, head * size, size)
+
+
+@parallel_jit
+def append_many(cache, layer, first, k, v):
+    """Write T successive tokens, from position ``first``: k and v (T, KV heads, head size) float32, contiguous.
+
+    The same bytes as T times ``append``; threads take KV heads.
+    """
+    tokens, heads, size = k.shape
+    flat_k, flat_v = k.reshape(-1), v.reshape(-1)
+    for head in prange(heads):
+        for t in range(tokens):
+            start = (t * heads + head) * size
+            write(cache, layer * heads + head, first + t, flat_k, flat_v, start, start, size)
