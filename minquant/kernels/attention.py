@@ -95,8 +95,8 @@ def _flat_arrays_for(cache):
 @jit
 def _score_rows(cache, head, first, stop, length, room, share, query):
     keys, scale, _, _, groups = flat_arrays(cache)
-    block, blocks = head * cache.keys.shape[2] + first // BLOCK, (stop - first + BLOCK - 1) // BLOCK
-    score_blocks(cache, keys, scale, groups, block, blocks, room, share, query, 0)
+    block = head * cache.keys.shape[2] + first // BLOCK
+    score_blocks(cache, keys, scale, groups, block, stop - first, room, share, query, 0)
 
 
 @jit
@@ -128,8 +128,8 @@ def _score_kivi(cache, head, first, stop, length, room, share, query):
     new, keys = caches.BFloat16Cache(cache.new_keys, cache.new_values), cache.new_keys.reshape(-1)
     row, one, two = _runs(first + old, stop, ring)
     base = head * ring // BLOCK
-    score_blocks(new, keys, keys, 1, base + row // BLOCK, (one + BLOCK - 1) // BLOCK, room, share, query, old)
-    score_blocks(new, keys, keys, 1, base, (two + BLOCK - 1) // BLOCK, room, share, query, old + one)
+    score_blocks(new, keys, keys, 1, base + row // BLOCK, one, room, share, query, old)
+    score_blocks(new, keys, keys, 1, base, two, room, share, query, old + one)
 
 
 @jit

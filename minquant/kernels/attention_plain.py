@@ -96,27 +96,25 @@ def _scale_of_for(cache, scale, i):
 # head, place the first token's place in scores and factors, a multiple of eight.
 
 @jit
-def score_blocks(cache, codes, scale, groups, block, blocks, room, share, head, place):
-    """room.scores = the products of some queries with the keys of so many blocks of eight tokens from ``block``.
+def score_blocks(cache, codes, scale, groups, block, count, room, share, head, place):
+    """room.scores = the products of some queries with the keys of ``count`` tokens, from the first of a block of eight.
 
-    cache: only its type is looked at. codes, scale: its keys, flat; blocks are counted over all heads and layers;
-    groups: how many share a row. A block may end behind the newest token: those scores mean nothing.
+    cache: only its type is looked at. codes, scale: its keys, flat; ``block`` is counted over all heads and layers;
+    groups: how many share a row. (The vector form goes on to the end of the last block: those scores mean nothing.)
     """
     many = in_a_byte(cache)
     n = room.queries.shape[1] // groups // many  # items of codes in a group
-    for b in range(blocks):
+    for t in range(count):
         for i in range(room.scores.shape[1]):
-            for j in range(BLOCK):
-                total = _f32(0)
-                for g in range(groups):
-                    here = (block + b) * groups + g
-                    dot = _f32(0)
-                    for part in range(many):
-                        for c in range(n):
-                            channel = (g * many + part) * n + c
-                            dot += room.queries[head + i, channel] * number(cache, codes, (here * n + c) * BLOCK + j, part)
-                    total += dot * scale_of(cache, scale, here * BLOCK + j)
-                room.scores[share, i, place + b * BLOCK + j] = total
+            total = _f32(0)
+            for g in range(groups):
+                here, dot = (block + t // BLOCK) * groups + g, _f32(0)
+                for part in range(many):
+                    for c in range(n):
+                        k = number(cache, codes, (here * n + c) * BLOCK + t % BLOCK, part)
+                        dot += room.queries[head + i, (g * many + part) * n + c] * k
+                total += dot * scale_of(cache, scale, here * BLOCK + t % BLOCK)
+            room.scores[share, i, place + t] = total
 
 
 @jit

@@ -85,13 +85,13 @@ def _eight_scales_for(cache, scale, i):
 # ---------------------------------------------------------------------------------------------------------------- rows
 
 @jit
-def score_blocks(cache, codes, scale, groups, block, blocks, room, share, head, place):
+def score_blocks(cache, codes, scale, groups, block, count, room, share, head, place):
     """As ``attention_plain.score_blocks``."""
     length, heads, many = room.queries.shape[1], room.scores.shape[1], in_a_byte(cache)
-    x, s, last = flat(room.queries), flat(room.scores), block + blocks - 1
+    x, s, last = flat(room.queries), flat(room.scores), block + (count + BLOCK - 1) // BLOCK - 1
     items = length // many
     n = items // groups
-    for k0 in range(block, block + blocks, 4):
+    for k0 in range(block, last + 1, 4):
         k1, k2, k3 = min(k0 + 1, last), min(k0 + 2, last), min(k0 + 3, last)
         for i in range(0, heads, 2):
             j = min(i + 1, heads - 1)
