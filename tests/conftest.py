@@ -39,8 +39,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for report in (r for reports in terminalreporter.stats.values() for r in reports if hasattr(r, "user_properties")):
-        for name, line in report.user_properties if report.when == "call" else ():
+    for report in (r for reports in terminalreporter.stats.values() for r in reports if getattr(r, "when", "") == "call"):
+        for name, line in report.user_properties:
             if name == NOTE:
                 terminalreporter.write_line(line)
 

@@ -42,8 +42,10 @@ def compare_with_same_cache(model, decoder, reference, tokens):
     """Relative error of every token's logits; before each token the decoder gets the reference's keys and values."""
     cache, errors = reference.new_cache(len(tokens)), []
     for i, token in enumerate(tokens):
-        for mine, theirs in ((decoder._cache.keys, cache.keys), (decoder._cache.values, cache.values)):
-            mine[:, :, :i] = theirs[:, :, :i].view(np.uint32) >> 16
+        keys, values = (theirs[:, :, :i].view(np.uint32) >> 16 for theirs in (cache.keys, cache.values))
+        for t in range(i):  # keys lie in blocks of eight tokens, channel by channel
+            decoder._cache.keys[:, :, t // 8, :keys.shape[3], t % 8] = keys[:, :, t]
+        decoder._cache.values[:, :, :i] = values
         errors.append(relative_error(decoder.step(token), reference.run([token], cache=cache)[0]))
     return np.array(errors)
 
