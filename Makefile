@@ -18,7 +18,7 @@ lab: $(VENV)/lessons.stamp
 	$(BIN)/python -m minquant lab $(LAB_ARGS)
 
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest --durations=10 $(TEST_ARGS)
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --durations=10 $(TEST_ARGS)
 
 site: $(VENV)/lessons.stamp
 	$(BIN)/python tools/build_site.py

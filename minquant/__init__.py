@@ -9,7 +9,7 @@ Every quantization scheme answers five questions, and the package is cut along t
     kernels/    how are packed codes multiplied?
 
 Around them: ``model/`` (a transformer in plain NumPy to try things on), ``training/`` (its backward pass),
-``evaluation/`` (what does it cost), ``decoder.py`` and ``benchmark/`` (what does it buy), ``teaching/`` (how it is
+``evaluation/`` (what does it cost), ``decoder.py`` and ``benchmark/`` (what does it buy), ``interop/`` (who else reads it), ``teaching/`` (how it is
 shown). ``import minquant`` loads none of them: a name is imported when it is first used.
 """
 
@@ -18,10 +18,10 @@ from importlib import import_module as _import_module
 __version__ = "0.1.0"
 
 _SUBPACKAGES = ("formats", "scaling", "packing", "methods", "kernels", "model", "training", "evaluation",
-                "benchmark", "teaching", "decoder", "cli")
+                "benchmark", "teaching", "decoder", "interop", "cli")
 _NAMES = {
     "Format": "formats", "Scheme": "scaling", "QTensor": "scaling", "quantize": "scaling",
-    "Recipe": "model", "Transformer": "model", "load": "model", "random_model": "model",
+    "Recipe": "model", "Transformer": "model", "load": "interop", "random_model": "model", "rotate": "model",
     "perplexity": "evaluation", "Perplexity": "evaluation", "kl_divergence": "evaluation",
     "top1_agreement": "evaluation", "Decoder": "decoder",
 }

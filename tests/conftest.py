@@ -21,13 +21,13 @@ settings.load_profile("minquant")
 # Quick tests fail first: units, then the wheel and the interpreted kernels, then the notebooks, then the browser.
 SLOW_LAST = ("test_house_wheel", "test_house_without_jit", "tests/lessons/", "tests/browser/")
 
-# Subprocess tests leave a line here; it is printed under the run (coverage of the kernels, cells compared, ...).
-NOTES = pytest.StashKey[list[str]]()
+# Tests leave lines under this name; they are printed under the run (coverage of the kernels, cells compared, ...). A
+# property of the report, because the test may have run in another process (pytest-xdist).
+NOTE = "note"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs_jit: too slow, or without meaning, where Numba's JIT is switched off")
-    config.stash[NOTES] = []
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,11 +39,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for note in terminalreporter.config.stash[NOTES]:
-        terminalreporter.write_line(note)
+    for report in (r for reports in terminalreporter.stats.values() for r in reports if getattr(r, "when", "") == "call"):
+        for name, line in report.user_properties:
+            if name == NOTE:
+                terminalreporter.write_line(line)
 
 
 @pytest.fixture
-def note(request: pytest.FixtureRequest):
+def note(record_property):
     """Call it with a line that should stand under the test run's report."""
-    return request.config.stash[NOTES].append
+    return lambda line: record_property(NOTE, line)

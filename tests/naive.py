@@ -347,11 +347,26 @@ def _rms_norm(x, gain, eps):
     return [v / root * float(g) for v, g in zip(x, gain)]
 
 
-def _rope(x, position, theta):
+def _rope_frequency(pair: int, size: int, theta: float, scaling=None) -> float:
+    """Radians per token of one pair of a head; Llama 3's scaling by its three cases."""
+    frequency = theta ** (-2 * pair / size)
+    if scaling is None:
+        return frequency
+    factor, low, high, context = scaling
+    wavelength = 2 * math.pi / frequency
+    if wavelength < context / high:
+        return frequency
+    if wavelength > context / low:
+        return frequency / factor
+    smooth = (context / wavelength - low) / (high - low)
+    return (1 - smooth) * frequency / factor + smooth * frequency
+
+
+def _rope(x, position, theta, scaling=None):
     half = len(x) // 2
     turned = [0.0] * len(x)
     for i in range(half):  # component i is paired with i + half, and both turn by one angle
-        angle = position * theta ** (-2 * i / len(x))
+        angle = position * _rope_frequency(i, len(x), theta, scaling)
         turned[i] = x[i] * math.cos(angle) - x[i + half] * math.sin(angle)
         turned[i + half] = x[i + half] * math.cos(angle) + x[i] * math.sin(angle)
     return turned
@@ -374,8 +389,15 @@ def logits(config, weights, tokens, activations=_as_given, kv=_as_given, attenti
             y = _rms_norm(x, weights[f"model.layers.{layer}.input_layernorm.weight"], config.norm_eps)
             q, k, v = (matrix(f"self_attn.{letter}_proj", y) for letter in "qkv")
             cut = lambda row, head: row[head * size:(head + 1) * size]  # noqa: E731
-            queries.append([attention(_rope(cut(q, h), position, config.rope_theta)) for h in range(config.heads)])
-            keys.append([attention(kv(_rope(cut(k, g), position, config.rope_theta))) for g in range(config.kv_heads)])
+
+            def turned(row, head, name):
+                part = cut(row, head)
+                if config.qk_norm:  # Qwen3
+                    part = _rms_norm(part, weights[f"model.layers.{layer}.self_attn.{name}.weight"], config.norm_eps)
+                return _rope(part, position, config.rope_theta, config.rope_scaling)
+
+            queries.append([attention(turned(q, h, "q_norm")) for h in range(config.heads)])
+            keys.append([attention(kv(turned(k, g, "k_norm"))) for g in range(config.kv_heads)])
             values.append([kv(cut(v, g)) for g in range(config.kv_heads)])
         for position, x in enumerate(stream):
             gathered = []
@@ -474,28 +496,31 @@ def cached(cache, layer: int, part: str, length: int, size: int):
 def cached_number(cache, layer: int, head: int, part: str, length: int, token: int, d: int, size: int) -> float:
     """One number of a cache that holds ``length`` tokens."""
     kind, codes = type(cache).__name__, getattr(cache, part)
+    def item(array, place, c, codes_of="keys"):
+        """Item c of the key (a block of eight tokens channel by channel) or value (a row) in some place."""
+        return array[layer, head, place // 8, c, place % 8] if codes_of == "keys" else array[layer, head, place, c]
+
     if kind == "BFloat16Cache":
-        return bf16_value(codes[layer, head, token, d])
+        return bf16_value(item(codes, token, d, part))
     if kind == "KiviCache":
         if token >= max(length - 128, 0) // 32 * 32:
-            return bf16_value(getattr(cache, f"new_{part}")[layer, head, token % cache.new_keys.shape[2], d])
-        scale, low = ((cache.key_scale, cache.key_min) if part == "keys" else (cache.value_scale, cache.value_min))
+            return bf16_value(item(getattr(cache, f"new_{part}"), token % cache.new_values.shape[2], d, part))
         if part == "keys":
             where, place, eight = (layer, head, token // 32, d), token % 32, codes[layer, head, token // 32, d]
+            scale, low = cache.key_scale[where], cache.key_min[where]
         else:
-            where, place = (layer, head, token, d // 32), d % 32
-            eight = codes[layer, head, token, d // 32 * 8:][:8]
-        code = int(eight[place % 8]) // 4 ** (place // 8) % 4
-        return packed_scale(low[where]) + packed_scale(scale[where]) * code
+            place, eight = d % 32, codes[layer, head, token, d // 32 * 8:][:8]
+            scale, low = item(cache.value_scale, token, d // 32), item(cache.value_min, token, d // 32)
+        return packed_scale(low) + packed_scale(scale) * (int(eight[place % 8]) // 4 ** (place // 8) % 4)
     scales = cache.key_scale if part == "keys" else cache.value_scale
-    length_of_row = codes.shape[3] * (2 if kind == "Int4Cache" else 1)
+    length_of_row = cache.values.shape[3] * (2 if kind == "Int4Cache" else 1)
     n = length_of_row // scales.shape[3]
-    scale = packed_scale(scales[layer, head, token, d // n])
+    scale = packed_scale(item(scales, token, d // n))
     if kind == "Int4Cache":
-        byte = int(codes[layer, head, token, d // n * (n // 2) + d % (n // 2)])
+        byte = int(item(codes, token, d // n * (n // 2) + d % (n // 2), part))
         nibble = byte // 16 if d % n >= n // 2 else byte % 16
         return (nibble - 16 * (nibble > 7)) * scale
-    code = int(codes[layer, head, token, d])
+    code = int(item(codes, token, d, part))
     return (float_value(code & 255, 4, 3, "nan") if kind == "E4M3Cache" else code) * scale
 
 
@@ -807,6 +832,44 @@ def hqq(w, scale: float, offset: float, bits: int, whole: bool, p: float, beta: 
 
 
 # --------------------------------------------------------------------------------------------------------------------
+# Activations: SmoothQuant's scales, LLM.int8()'s decomposition, one number at a time
+# --------------------------------------------------------------------------------------------------------------------
+
+def smooth_scales(X, weights, alpha: float) -> list[float]:
+    """max|X_j|^alpha / max|W_j|^(1 - alpha), the weights of all matrices together; no column is all zero."""
+    found = []
+    for j in range(len(X[0])):
+        x = max(abs(float(row[j])) for row in X)
+        w = max(abs(float(row[j])) for W in weights for row in W)
+        found.append(x**alpha / w ** (1 - alpha))
+    return found
+
+
+def int8_row(values) -> tuple[list[int], np.float32]:
+    """Codes of a row and its scale: the largest magnitude / 127, ties to even; a row of zeros has scale 1."""
+    largest = max((abs(np.float32(v)) for v in values), default=np.float32(0))
+    scale = largest / np.float32(127) if largest else np.float32(1)
+    return [max(-127, min(127, round(float(np.float32(v) / scale)))) for v in values], scale
+
+
+def llm_int8(X, W, threshold: float):
+    """Outlier columns; codes and scales of the rows of X and of W without them; the product in float64."""
+    columns = range(len(X[0]))
+    outliers = [j for j in columns if any(abs(float(row[j])) >= threshold for row in X)]
+    regular = [j for j in columns if j not in outliers]
+    x_rows, w_rows = ([int8_row([row[j] for j in regular]) for row in M] for M in (X, W))
+    product = []
+    for x, (x_codes, x_scale) in zip(X, x_rows):
+        row = []
+        for w, (w_codes, w_scale) in zip(W, w_rows):
+            total = sum(a * b for a, b in zip(x_codes, w_codes))  # Python's integers: exact
+            kept = math.fsum(float(x[j]) * float(w[j]) for j in outliers)
+            row.append(total * float(x_scale) * float(w_scale) + kept)
+        product.append(row)
+    return outliers, x_rows, w_rows, np.array(product)
+
+
+# --------------------------------------------------------------------------------------------------------------------
 # Training: gradients by finite differences, AdamW one weight at a time
 # --------------------------------------------------------------------------------------------------------------------
 
@@ -882,3 +945,73 @@ def attend_to_all(q, k, v, through=lambda row: row, smooth=False):
         p = through([x / sum(e) for x in e])
         out.append([math.fsum(w * float(row[c]) for w, row in zip(p, v)) for c in range(v.shape[1])])
     return np.array(out)
+
+
+# ---------------------------------------------------------------------------------------------- the ladder of kernels
+
+def grouped_matvec(codes, scale, x, group=32):
+    """(out, size): out[r] = sum of scale[r, c // group] * codes[r, c] * x[c] in float64; size: the same of magnitudes."""
+    out, size = [], []
+    for row, scales in zip(codes, scale):
+        terms = [float(scales[c // group]) * float(q) * float(x[c]) for c, q in enumerate(row)]
+        out.append(sum(terms))
+        size.append(sum(abs(t) for t in terms))
+    return np.array(out), np.array(size)
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Quantized checkpoints: one weight from the words of a file, by what the config says
+# --------------------------------------------------------------------------------------------------------------------
+
+def _field(words, index: int, bits: int) -> int:
+    """Field number ``index`` of a stream of int32 words, lowest bits first; it may straddle two."""
+    stream = sum((int(word) & 0xFFFFFFFF) << 32 * i for i, word in enumerate(words))
+    return stream >> index * bits & (1 << bits) - 1
+
+
+def checkpoint_weight(tensors, base: str, about, row: int, column: int) -> float:
+    """W[row, column] of the matrix whose tensors start with ``base``."""
+    part = lambda name: tensors[base + name]  # noqa: E731
+    if about["quant_method"] == "gptq":
+        bits, group = about["bits"], int(part("g_idx")[column])
+        zero = _field(part("qzeros")[group], row, bits)
+        if about["checkpoint_format"] == "gptq":
+            zero = (zero + 1) % 2**bits
+        return (_field(part("qweight")[:, row], column, bits) - zero) * float(part("scales")[group, row])
+    if about["quant_method"] == "awq":
+        nibble, group = [0, 4, 1, 5, 2, 6, 3, 7][row % 8], column // about["group_size"]
+        code, zero = ((int(part(name)[at, row // 8]) & 0xFFFFFFFF) >> 4 * nibble & 15
+                      for name, at in (("qweight", column), ("qzeros", group)))
+        return (code - zero) * float(part("scales")[group, row])
+    settings = about["config_groups"]["group_0"]["weights"]
+    bits, width = settings["num_bits"], int(part("weight_shape")[1])
+    group = column // (settings["group_size"] or width)
+    zero = 2 ** (bits - 1) if settings["symmetric"] else _field(part("weight_zero_point")[:, group], row, bits)
+    return (_field(part("weight_packed")[row], column, bits) - zero) * float(part("weight_scale")[row, group])
+
+
+# --------------------------------------------------------------------------------------------------------------------
+# Training with rounding: one weight at a time
+# --------------------------------------------------------------------------------------------------------------------
+
+def learned_step(row, step: float, dused, low: int, high: int) -> tuple[list[float], float]:
+    """Gradients of one block by its weights and by its step, scaled as LSQ scales it."""
+    dweights, dstep = [], 0.0
+    for w, du in zip(row, dused, strict=True):
+        ratio = w / step
+        if ratio < low:
+            dweights.append(0.0)
+            dstep += du * low
+        elif ratio > high:
+            dweights.append(0.0)
+            dstep += du * high
+        else:
+            dweights.append(du)
+            dstep += du * (round(ratio) - ratio)
+    return dweights, dstep / math.sqrt(len(row) * max(high, 1))
+
+
+def ternary_absmean(row) -> list[float]:
+    """b1.58: each weight as -1, 0 or 1 times the mean magnitude."""
+    mean = sum(abs(float(w)) for w in row) / len(row)
+    return [mean * max(-1, min(1, round(float(w) / mean))) for w in row]

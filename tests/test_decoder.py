@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numba
 import numpy as np
 import pytest
@@ -40,8 +42,10 @@ def compare_with_same_cache(model, decoder, reference, tokens):
     """Relative error of every token's logits; before each token the decoder gets the reference's keys and values."""
     cache, errors = reference.new_cache(len(tokens)), []
     for i, token in enumerate(tokens):
-        for mine, theirs in ((decoder._cache.keys, cache.keys), (decoder._cache.values, cache.values)):
-            mine[:, :, :i] = theirs[:, :, :i].view(np.uint32) >> 16
+        keys, values = (theirs[:, :, :i].view(np.uint32) >> 16 for theirs in (cache.keys, cache.values))
+        for t in range(i):  # keys lie in blocks of eight tokens, channel by channel
+            decoder._cache.keys[:, :, t // 8, :keys.shape[3], t % 8] = keys[:, :, t]
+        decoder._cache.values[:, :, :i] = values
         errors.append(relative_error(decoder.step(token), reference.run([token], cache=cache)[0]))
     return np.array(errors)
 
@@ -269,3 +273,13 @@ def test_nan_in_a_weight_is_named():
 def test_a_recipe_the_kernels_cannot_follow_is_refused(recipe):
     with pytest.raises(ValueError, match="the decoder has no kernel for that"):
         mq.Decoder(random_model(MINI).quantize(mq.Recipe(**recipe)), "int8:channel")
+
+
+@pytest.mark.parametrize("change", [{"qk_norm": True}, {"qk_norm": True, "rope_scaling": (8.0, 1.0, 4.0, 16)}])
+def test_norms_of_q_and_k_and_scaled_rope_in_step_and_prefill(change):
+    model = random_model(replace(MINI, **change), seed=3)
+    decoder = mq.Decoder(model, "q8_0", context=16)
+    assert compare_with_same_cache(model, decoder, simulated(model, "q8_0"), TOKENS).max() < SAME_CACHE
+    stepped = decoder.step(7)
+    read = mq.Decoder(model, "q8_0", context=16).prefill([*TOKENS, 7])
+    assert relative_error(read, stepped) < OWN_CACHE

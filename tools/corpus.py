@@ -6,22 +6,18 @@ PACKAGES_DIR holds unpacked Python packages (``pip download --no-deps``, then un
 text. Each LIB_DIR is a further CPython's standard library. Written to OUT_DIR: ``docs.txt`` (packages), ``stdlib.txt``,
 ``topics.txt``, ``source.txt`` and ``report.json``. Documents (one per file) are separated by the character U+001E.
 
-No held-out text gets in: a paragraph is dropped when its name is held out for test or validation, when one of its
-lines of 40 characters or more stands in a held-out paragraph, or when it shares a run of ten words with one (copies
-wrapped at another width share no line). Paragraphs of 60 characters or more are kept once.
+No held-out text gets in (minquant/evaluation/sieve.py says how). Paragraphs of 60 characters or more are kept once.
 """
 
 import json
 import multiprocessing
-import re
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from minquant.evaluation import corpus  # noqa: E402
+from minquant.evaluation.sieve import HeldOutSieve  # noqa: E402
 
-LONG_LINE = 40  # characters
-RUN = 10  # words
 SEPARATOR = "\x1e"
 SKIP = ("test", "_vendor", "vendor", "third_party", "_pytest/py", "locale")
 
@@ -50,39 +46,12 @@ def source_of(path: Path) -> str:
     return "\n".join(line for n, line in enumerate(text.splitlines(), 1) if n not in drop)
 
 
-def runs(text: str) -> list[tuple[int, int, int]]:
-    """Every run of RUN words, without case and punctuation, as (hash, first line, last line), lines from 0."""
-    words, lines = [], []
-    for number, line in enumerate(text.lower().splitlines()):
-        found = re.findall(r"\w+", line)
-        words += found
-        lines += [number] * len(found)
-    return [(hash(tuple(words[i:i + RUN])), lines[i], lines[i + RUN - 1]) for i in range(len(words) - RUN + 1)]
-
-
-class Sieve:
+class Sieve(HeldOutSieve):
     """Lets every paragraph through once, and none that holds held-out text."""
 
     def __init__(self) -> None:
-        held = [p for split in ("test", "validation") for p in corpus.heldout(split).paragraphs]
-        self.names = {corpus.paragraph_name(p) for p in held}
-        self.lines = {" ".join(line.split()) for p in held for line in p.splitlines() if len(line.strip()) >= LONG_LINE}
-        self.runs = {run for p in held for run, _, _ in runs(p)}
+        super().__init__()
         self.seen: set[str] = set()
-
-    def held_lines(self, text: str) -> set[int]:
-        """Numbers of the lines that stand in a held-out paragraph, as they are or wrapped at another width."""
-        held = {n for n, line in enumerate(text.splitlines())
-                if " ".join(line.split()) in self.lines or " ".join(line.lstrip("# ").split()) in self.lines}
-        for run, first, last in runs(text):
-            if run in self.runs:
-                held.update(range(first, last + 1))
-        return held
-
-    def clean(self, text: str) -> bool:
-        """Whether the text holds no held-out paragraph, no long line and no run of words of one."""
-        return (all(corpus.paragraph_name(p) not in self.names for p in corpus.split_paragraphs(text))
-                and not self.held_lines(text))
 
     def keep(self, paragraphs: list[str]) -> str:
         """The paragraphs that are new and clean, joined. Short ones ("Return True.") may recur."""

@@ -1,14 +1,19 @@
 """The speed of light of decoding: how many bytes a second this machine reads.
 
-``ReadLoop`` times ``kernels.bandwidth.sum_blocks`` over a buffer several times the last-level cache. A virtual machine's
-bandwidth moves from second to second with its neighbours, so a share of it means something only where both are measured
-side by side: the other benchmarks keep a ``ReadLoop`` and call it between their own repetitions.
+``ReadLoop`` times loops that only read (``kernels.bandwidth``) over a buffer several times the last-level cache. A
+virtual machine's bandwidth moves from second to second with its neighbours, so a share of it means something only where
+both are measured side by side: the other benchmarks keep a ``ReadLoop`` and call it between their own repetitions.
+
+The loops differ in how many places they read at once, and which is fastest depends on the processor and on how many
+threads read. ``ReadLoop`` tries all of them in alternation when a number of threads is first asked for, keeps the
+fastest (``places``), and from then on times that one: a roof is the best that reading can do.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from statistics import median
 
 import numpy as np
 
@@ -17,6 +22,7 @@ from .statistics import summary
 
 BLOCK = 1 << 20
 SMALLEST = 256 << 20
+TRIES = 3  # of each loop, after one that compiles it and wakes the threads
 CACHES = 4  # the buffer is at least this many times the last-level cache
 
 
@@ -32,15 +38,29 @@ class ReadLoop:
         blocks = -(-buffer_bytes // BLOCK)
         self.buffer = np.full((blocks, BLOCK // 8), 1, np.uint64)  # written, so that every page is really there
         self._sums = np.zeros(blocks, np.uint64)
+        self.tried: dict[int, dict[int, float]] = {}  # threads -> places -> GB/s, the median of a few
 
     def gb_per_s(self, threads: int) -> float:
-        """Read the buffer once with so many threads; 10^9 bytes per second."""
-        from ..decoder.decoder import thread_count
-        from ..kernels.bandwidth import sum_blocks
+        """Read the buffer once with so many threads, from as many places as is fastest; 10^9 bytes per second."""
+        return self._read(threads, self.places(threads))
+
+    def places(self, threads: int) -> int:
+        """From how many places at once so many threads read fastest."""
+        from ..kernels.bandwidth import LOOPS
+
+        if threads not in self.tried:
+            rounds = [{places: self._read(threads, places) for places in LOOPS} for _ in range(TRIES + 1)]
+            self.tried[threads] = {places: median(r[places] for r in rounds[1:]) for places in LOOPS}
+        figures = self.tried[threads]
+        return max(figures, key=figures.get)
+
+    def _read(self, threads: int, places: int) -> float:
+        from ..decoder.threads import thread_count
+        from ..kernels.bandwidth import LOOPS
 
         with thread_count(threads):
             start = time.perf_counter()
-            sum_blocks(self._sums, self.buffer)
+            LOOPS[places](self._sums, self.buffer)
             seconds = time.perf_counter() - start
         if not (self._sums == BLOCK // 8).all():
             raise RuntimeError("the reading loop did not read everything: its sums are wrong")
@@ -64,7 +84,8 @@ def read_bandwidth(threads: int | Sequence[int] | None = None, buffer_bytes: int
     """Read bandwidth of this machine, one row per number of threads.
 
     ``threads``: a number or several; None for one and all. A row has ``threads``, ``read_gb_per_s`` (median, 10^9 bytes
-    per second, with ``_p10`` and ``_p90``), ``buffer_bytes``, ``repetitions``. Takes about half a second.
+    per second, with ``_p10`` and ``_p90``), ``buffer_bytes``, ``repetitions``, ``places`` (from how many the loop reads at
+    once) and ``tried``: {places: GB/s}, what the choice was made by. Takes about a second.
     """
     import numba
 
@@ -76,4 +97,4 @@ def read_bandwidth(threads: int | Sequence[int] | None = None, buffer_bytes: int
         for count in counts:
             figures[count].append(loop.gb_per_s(count))
     return [{"threads": count, **summary("read_gb_per_s", values), "buffer_bytes": loop.buffer.nbytes,
-             "repetitions": repetitions} for count, values in figures.items()]
+             "repetitions": repetitions, "places": loop.places(count), "tried": loop.tried[count]} for count, values in figures.items()]

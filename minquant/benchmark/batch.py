@@ -85,7 +85,7 @@ def _seconds(run: Callable[[int], None], batch: int, least: float = 0.05) -> flo
 def _passes(model: Transformer, weights: str, threads: int, most: int, progress) -> tuple[Callable[[int], None], int, int]:
     """(a function that runs a pass with so many vectors, bytes of the packed matrices, number of weights)."""
     from ..decoder import Decoder
-    from ..decoder.decoder import thread_count
+    from ..decoder.threads import thread_count
     from ..kernels import packed
     from ..kernels.batch import batch_pass
 

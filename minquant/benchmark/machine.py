@@ -3,7 +3,8 @@
 Linux tells through /proc and /sys, macOS through ``sysctl``, Windows through its registry and kernel32. What cannot be
 found out is None. No name of a host or a user is read.
 
-What we leave out: the limits of a container (a process may be allowed less memory and fewer cores than there are).
+What we leave out: the limits of a container (a process may be allowed less memory and fewer cores than there are);
+``container.py`` has them.
 """
 
 from __future__ import annotations

@@ -8,6 +8,10 @@ How it is measured
 What it cannot see
     Work that hides behind memory: a norm that runs while the next matrix is already being fetched costs nothing here,
     as it should. The difference of two large times is noisy: look at its spread.
+
+What it consists of
+    ``parts_ms`` times the parts one by one (``kernels.parts``). A part run again and again finds its data in the cache,
+    where a token finds the keys and values in memory, so the parts add up to less than ``outside_ms``.
 """
 
 from __future__ import annotations
@@ -40,7 +44,7 @@ def outside_matrices_ms(decoder: Decoder, pairs: int = PAIRS) -> dict[str, float
 
 def step_and_pass_seconds(decoder: Decoder, pairs: int) -> np.ndarray:
     """Seconds (pairs, 2) of a whole step and of the pass over the matrices right after it."""
-    from ..decoder.decoder import thread_count
+    from ..decoder.threads import thread_count
     from ..kernels.matrices import matrices_only, prepare_inputs
 
     c, position, seconds = decoder.config, decoder.position, np.empty((pairs, 2))
@@ -56,3 +60,28 @@ def step_and_pass_seconds(decoder: Decoder, pairs: int) -> np.ndarray:
             matrices_only(logits, weights, scratch, c.heads * c.head_dim)
             seconds[pair] = middle - start, time.perf_counter() - between
     return seconds
+
+
+def parts_ms(decoder: Decoder, repetitions: int = PAIRS) -> dict[str, float]:
+    """Milliseconds of a token at the decoder's present position in each part that is not a matrix, by name.
+
+    Medians over ``repetitions`` in turns. ``launches`` are those of the matrices: ``matrices_ms`` holds them, and
+    ``outside_ms`` does not. The decoder stands where it stood; its cache is overwritten at that one position.
+    Raises ValueError for fewer than one repetition, and where the cache is full.
+    """
+    from ..decoder.threads import thread_count
+    from ..kernels.parts import PARTS
+
+    if repetitions < 1:
+        raise ValueError(f"at least one repetition is needed, not {repetitions}")
+    position, seconds = decoder.position, np.empty((repetitions, len(PARTS)))
+    decoder.step(0)  # leaves ordinary numbers everywhere
+    decoder.rewind(position)
+    weights, cache, scratch, eps = decoder._step_arguments()
+    with thread_count(decoder.threads):
+        for repetition in range(-1, repetitions):  # the one before the first compiles, and is written over
+            for i, part in enumerate(PARTS.values()):
+                start = time.perf_counter()
+                part(weights, cache, scratch, position, eps)
+                seconds[repetition, i] = time.perf_counter() - start
+    return dict(zip(PARTS, 1e3 * np.median(seconds, axis=0)))

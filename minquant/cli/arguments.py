@@ -6,7 +6,9 @@ Nothing here imports NumPy: a wrong command line is answered before anything hea
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, NoReturn
 
 if TYPE_CHECKING:
@@ -14,10 +16,13 @@ if TYPE_CHECKING:
 
 RECIPE_FLAGS = {
     "weights": "linear layers of the blocks, for example int4:g32",
-    "method": "how the codes of the weights are chosen: rtn, gptq, gptq_act_order, awq, awq+gptq or hqq",
-    "activations": "inputs of every linear layer, for example int8:token",
-    "kv": "cached keys and values, for example int8:token",
-    "attention": "queries, keys and probabilities inside attention, for example int8:token",
+    "method": "how the codes of the weights are chosen, some with an option (smoothquant:0.75, smoothquant:search, "
+              "rotate:SEED, llm_int8:THRESHOLD): rtn, gptq, gptq_act_order, awq, awq+gptq, hqq, smoothquant, "
+              "smoothquant+gptq, rotate, rotate+gptq or llm_int8",
+    "activations": "inputs of every linear layer, for example int8:token, or int8:tensor:static for one scale chosen "
+                   "on calibration text",
+    "kv": "cached keys and values, for example int8:token, kivi2 or int4:token:keychannel",
+    "attention": "queries, keys and probabilities inside attention, for example int8:token or int8:token:smooth",
     "head": "output matrix (with the embedding, when tied)",
 }
 CALIBRATION_TOKENS = 8192
@@ -45,6 +50,9 @@ class Parser(argparse.ArgumentParser):
         for flag, about in RECIPE_FLAGS.items():
             group.add_argument(f"--{flag}", metavar="M" if flag == "method" else "SCHEME",
                                default="rtn" if flag == "method" else None, help=about)
+        group.add_argument("--recipe", type=_recipe, metavar="JSON|FILE",
+                           help='all parts at once, as a JSON object or a file that holds one, for example '
+                                '\'{"weights": "int4:g32", "method": "gptq"}\'; flags beside it count more')
         group.add_argument("--override", action="append", type=_pair, metavar="PATTERN=SCHEME",
                            help="another scheme for some matrices of the blocks, for example down_proj=int8:g32 or "
                                 "layers.0=float, which is above all others; may be repeated, later ones count")
@@ -68,18 +76,19 @@ class _Help(argparse.RawDescriptionHelpFormatter, argparse.ArgumentDefaultsHelpF
 def recipe_words(args: argparse.Namespace) -> dict[str, Any]:
     """The recipe flags that were given, as keyword arguments of ``minquant.Recipe``."""
     given = {flag: getattr(args, flag) for flag in RECIPE_FLAGS if getattr(args, flag) is not None}
+    whole = dict(args.recipe or {})
+    if "method" in whole and given["method"] == "rtn":  # the flag's default
+        del given["method"]
     words = {flag: value for flag, value in given.items() if value.lower() not in FLOAT}
     pairs = args.override or []
     overrides = [pair for pair in pairs if pair[1].lower() not in FLOAT]
     skip = [pattern for pattern, scheme in pairs if scheme.lower() in FLOAT]
-    return words | ({"overrides": overrides} if overrides else {}) | ({"skip": skip} if skip else {})
+    return whole | words | ({"overrides": overrides} if overrides else {}) | ({"skip": skip} if skip else {})
 
 
 def calibration(args: argparse.Namespace, recipe: Recipe) -> dict[str, int] | None:
-    """Which calibration text the flags ask for; None where the recipe's method looks at none."""
-    from ..model import METHODS
-
-    if not recipe.has_weights or not METHODS[recipe.method].needs_text:
+    """Which calibration text the flags ask for; None where the recipe looks at none."""
+    if not recipe.needs_text:
         return None
     return {"tokens": args.calibration_tokens, "seed": args.calibration_seed}
 
@@ -98,6 +107,18 @@ def names(text: str) -> list[str]:
     found = [piece.strip() for piece in text.split(",")]
     if not all(found):
         raise argparse.ArgumentTypeError(f"{text!r} holds an empty name: write a list like bf16,int8:channel")
+    return found
+
+
+def _recipe(text: str) -> dict[str, Any]:
+    """Value of ``--recipe``: the keyword arguments of a Recipe."""
+    try:
+        found = json.loads(text if text.lstrip().startswith("{") else Path(text).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no JSON object and no file that holds one: {error}") from None
+    known = {*RECIPE_FLAGS, "skip", "overrides"}
+    if not isinstance(found, dict) or not found.keys() <= known:
+        raise argparse.ArgumentTypeError(f"a recipe is a JSON object with keys among {', '.join(sorted(known))}")
     return found
 
 

@@ -23,7 +23,7 @@ def parser() -> Parser:
     p = Parser("decode", "Time the decode step of packed weights, batch 1: tok/s beside GB/s and the share of the read\n"
                          "bandwidth measured in the same run. One row per combination, formats in alternation.")
     p.add_argument("--shape", default="0.1b", metavar="NAME|CHECKPOINT",
-                   help="random model of a named shape (0.1b, 0.6b, 0.8b), 'tiny', or the folder of a checkpoint")
+                   help="random model of a named shape (0.1b, 0.6b, 0.8b), 'tiny', or a checkpoint: a folder or a GGUF file")
     p.add_argument("--weights", type=names, metavar="A,B,C",
                    help=f"packed formats of the weights (default: {','.join(WEIGHTS)}; with --versus "
                         f"{','.join(SHARED)})")
@@ -78,14 +78,15 @@ def main(argv: list[str]) -> int:
 
 def subject(shape: str) -> Any:
     """What is timed: the name of a random model's shape, or the checkpoint in a folder."""
-    from ..model import SHAPES, load
+    from ..interop import load
+    from ..model import SHAPES
 
     if shape in SHAPES:
         return shape
-    if Path(shape).is_dir():
-        return load(shape)
+    if Path(shape).exists():
+        return load(shape, lazy=True)
     raise ValueError(f"--shape {shape}: choose one of {', '.join(SHAPES)}, or give the folder of a checkpoint "
-                     "(there is no such folder)")
+                     "or a GGUF file (there is no such folder)")
 
 
 def _random_shape(model: Any) -> str:

@@ -24,6 +24,7 @@ PACKAGES = ("numpy", "numba", "llvmlite", "jupyterlab", "ipywidgets", "matplotli
 OLDEST_PYTHON = (3, 11)
 ENOUGH_MEMORY = 4_000_000_000   # bytes; packing the 0.8b model in bf16 needs 1.6 GB, and the system wants some
 MUCH_OLD_CODE = 100_000_000     # bytes of compiled kernels whose sources are gone
+ROOM = 2                        # times the weights: what packing and measuring a model wants beside them
 BUSY = 0.35                     # running programs per core; above it a timing shares its cores
 STEADY = 0.7                    # of the 90th percentile; a 10th percentile below it is an unsteady machine
 
@@ -57,7 +58,7 @@ def main(argv: list[str]) -> int:
     report: dict[str, Any] = {"versions": {}, "machine": {}, "read_gb_per_s": None, "read_bandwidth": [], "jit_cache": {}}
     checks = [check_python(report), *(check_package(name, report) for name in PACKAGES)]
     try:
-        for run in (check_jit_cache, check_machine, check_load, check_data, check_bandwidth):
+        for run in (check_jit_cache, check_machine, check_container, check_load, check_data, check_bandwidth):
             if run is not check_bandwidth or not args.no_bandwidth:
                 checks += _run(run, report)
     finally:
@@ -171,6 +172,29 @@ def check_machine(report: dict) -> list[Check]:
     ]
 
 
+def check_container(report: dict) -> list[Check]:
+    """What a container allows of the machine, and the largest random model whose bf16 weights fit into it."""
+    from ..benchmark import container_limits
+    from ..benchmark.tables import figure
+    from ..model.random import SHAPES
+
+    found = report["container"] = container_limits()
+    cores, limit = found["cores"], found["memory_bytes"]
+    room = min((b for b in (limit, report["machine"].get("memory_bytes")) if b), default=None)
+    bytes_of = {name: 2 * config.parameters for name, config in SHAPES.items()}
+    fits = [name for name in bytes_of if room is None or ROOM * bytes_of[name] <= room]
+    report["largest_shape"] = max(fits, key=bytes_of.get, default=None)
+    report["shared"] = cores is not None and cores < (report["machine"].get("cores") or 1)
+    checks = [Check("largest shape", f"{report['largest_shape'] or 'none'} fits into the memory, in bf16",
+                    "" if len(fits) == len(bytes_of) else f"name --shape {report['largest_shape'] or 'tiny'} where a model is timed")]
+    if cores is None and limit is None:
+        return checks
+    words = [f"{figure(cores)} cores' time" if cores else "", f"{limit / 2**30:.1f} GiB" if limit else ""]
+    fewer = cores is not None and report["machine"].get("threads", 1) > max(1, round(cores))
+    return [Check("container", f"allows {' and '.join(filter(None, words))}", f"export NUMBA_NUM_THREADS={max(1, round(cores))}: "
+                  "more threads than cores' time wait for each other" if fewer else ""), *checks]
+
+
 def _layer_advice(layer: str | None) -> str:
     if layer is None:
         return "unset NUMBA_DISABLE_JIT: interpreted kernels are some hundred times slower"
@@ -186,6 +210,7 @@ def check_load(report: dict) -> list[Check]:
         return []
     load, cores = os.getloadavg()[0], report["machine"].get("cores") or 1
     report["machine"]["load"] = load
+    report["shared"] = report.get("shared", False) or load > BUSY * cores
     return [Check("load", f"{load:.1f} programs were running on average in the last minute",
                   "close other programs before you time anything" if load > BUSY * cores else "")]
 
@@ -215,7 +240,7 @@ def check_bandwidth(report: dict) -> list[Check]:
     for row in rows:
         name = f"read, {row['threads']} thread{'s' * (row['threads'] > 1)}"
         found = (f"{figure(row['read_gb_per_s'])} GB/s (p10 to p90: {figure(row['read_gb_per_s_p10'])} to "
-                 f"{figure(row['read_gb_per_s_p90'])})")
+                 f"{figure(row['read_gb_per_s_p90'])})" + ", measured on a shared machine" * bool(report.get("shared")))
         unsteady = row["read_gb_per_s_p10"] < STEADY * row["read_gb_per_s_p90"]
         checks.append(Check(name, found, "it moves a lot: something else uses the memory; close it, or repeat "
                             "measurements and trust only ratios taken side by side" if unsteady else ""))

@@ -30,7 +30,7 @@ def parser() -> Parser:
     p = Parser("eval", "Perplexity, KL to the float model and top-1 agreement of a quantization recipe, on held-out\n"
                        "docstrings of this Python's standard library. Without flags: the float model.")
     p.add_argument("checkpoint", nargs="?", default=TINY, metavar="CHECKPOINT",
-                   help="folder of a checkpoint in Hugging Face layout, a file that minquant quantize wrote, or the "
+                   help="folder of a checkpoint in Hugging Face layout, GGUF, a file that minquant quantize wrote, or the "
                         "shipped model")
     p.add_argument("--reference", metavar="CHECKPOINT",
                    help="what it is compared with; by default the float model that the recipe was applied to. A model "

@@ -13,7 +13,7 @@ def parser() -> Parser:
     p = Parser("generate", "Continue a text. The same seed writes the same text, so two recipes can be compared:\n"
                            "minquant generate --weights int2:g32 --head int2:g32 writes what two bits make of it.")
     p.add_argument("checkpoint", nargs="?", default="tiny", metavar="CHECKPOINT",
-                   help="folder of a checkpoint in Hugging Face layout, a file that minquant quantize wrote, or the "
+                   help="folder of a checkpoint in Hugging Face layout, GGUF, a file that minquant quantize wrote, or the "
                         "shipped model")
     p.add_argument("--prompt", default=PROMPT, metavar="TEXT", help="the text to continue")
     p.add_recipe()

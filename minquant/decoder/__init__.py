@@ -4,6 +4,7 @@
     generating.py  writing text: the prompt at once, then sampling in compiled blocks
     kv.py          the formats of the cache
     pack.py        from the named float32 weights of a model to the packed matrices the kernels read
+    threads.py     how many threads a token runs on, and on which cores they stay
 
 The other path, ``Transformer.quantize``, computes with dequantized float32 weights and measures quality. Logits of
 the two agree; tests hold them to a tolerance.

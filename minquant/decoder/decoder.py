@@ -19,8 +19,7 @@ What we leave out
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -36,6 +35,7 @@ from ..model import Transformer
 from ..model.transformer import check_tokens
 from .kv import make_cache, row_length
 from .pack import pack_model, packed_type
+from .threads import default_threads, thread_count
 
 CONTEXT = 512  # positions the cache has room for, unless told otherwise
 
@@ -59,7 +59,7 @@ class Decoder:
                 the embedding is tied to it, embedding rows are read from it too.
             kv: format of cached keys and values, one of ``minquant.decoder.KV``.
             context: how many tokens the cache has room for. May be shorter or longer than the model's own.
-            threads: None for all that Numba has.
+            threads: None for one on each core this process may use (``threads.py``).
             activations: None to keep them in float; "int8:g32" to round the input of every matrix to 8 bits, which
                 lets integer weights be multiplied as whole numbers. Faster, and a little less accurate.
             progress: called with a line of text now and then while packing, and while kernels are compiled, which then
@@ -91,7 +91,7 @@ class Decoder:
         sizes = {"hidden": (c.hidden,), "qkv": (c.heads + 2 * c.kv_heads, c.head_dim), "gate_up": (2, c.ffn),
                  "projected": (c.hidden,), "room": (0, 0)}
         arrays = {name: packed.aligned(shape, np.float32) for name, shape in sizes.items()}
-        attention = make_room(c.heads, self.context, row_length(self.kv, c.head_dim))
+        attention = make_room(c.heads, self.context, self._cache)
         self._scratch = Scratch(input=make_input(self._longest_row(), self.activations), attention=attention, **arrays)
 
     def _longest_row(self) -> int:
@@ -232,7 +232,8 @@ class Decoder:
         return self._scratch
 
     def _norms(self) -> tuple[np.ndarray, ...]:
-        return self._weights.attention_norm, self._weights.ffn_norm, self._weights.final_norm
+        w = self._weights
+        return w.attention_norm, w.ffn_norm, w.final_norm, w.q_norm, w.k_norm
 
     def __repr__(self) -> str:
         inputs = f", activations={self.activations!r}" if self.activations else ""
@@ -240,20 +241,9 @@ class Decoder:
                 f"{self.nbytes / 1e6:.1f} MB, position {self.position} of {self.context}, {self.threads} threads)")
 
 
-@contextmanager
-def thread_count(threads: int) -> Iterator[None]:
-    """Let parallel kernels use this many threads; afterwards the setting is as it was."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(threads)
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
-
-
 def _check_threads(threads: int | None) -> int:
     most = numba.config.NUMBA_NUM_THREADS
-    threads = most if threads is None else _count("threads", threads)
+    threads = default_threads() if threads is None else _count("threads", threads)
     if threads > most:
         raise ValueError(f"{threads} threads asked for, but there are {most} (set by the number of cores, or by "
                          "NUMBA_NUM_THREADS before Python starts)")
@@ -284,6 +274,9 @@ def _check_token(token: Any, vocab_size: int) -> int:
 def _check_recipe(model: Transformer, activations: str | None, kv: str) -> None:
     """Refuse a model whose recipe asks for more than the kernels do: dropping a part would change its logits."""
     recipe = model.recipe
+    if model.config.online_hadamard:
+        raise ValueError("the model is rotated, and the decoder has no kernel for the Hadamard matrix before its down "
+                         "projections. Give it the model before rotation")
     parts = {"activations": (None, activations), "attention": (None,), "kv": (None, kv), "skip": ((),)}
     for part, allowed in parts.items():
         if getattr(recipe, part) not in allowed:

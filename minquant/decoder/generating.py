@@ -12,7 +12,8 @@ import numpy as np
 
 from ..kernels.sampling import BLOCK, write
 from ..model.transformer import check_tokens
-from .decoder import Decoder, _count, thread_count
+from .decoder import Decoder, _count
+from .threads import thread_count
 
 
 def generate(decoder: Decoder, tokens: Any, n: int, temperature: float = 0.0, top_p: float = 1.0,

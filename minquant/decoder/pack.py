@@ -103,11 +103,29 @@ def pack_model(model: Transformer, weights: str | Scheme, head: str | Scheme, co
         progress(f"packing {head}: the output matrix")
     output = _pack_stack(model, [[config.head_name]], Scheme.parse(head), activations)
     embedding = output if config.tied else packed.Float32(_copy(source[EMBEDDING][None]))
-    norms = {kind: _copy(np.stack([source[f"model.layers.{layer}.{kind}_layernorm.weight"]
-                                   for layer in range(config.layers)])) for kind in ("input", "post_attention")}
-    cos, sin = rope_angles(np.arange(context), config.head_dim, config.rope_theta)
-    return Weights(embedding, **stacks, head=output, attention_norm=norms["input"], ffn_norm=norms["post_attention"],
+
+    def norms(name: str) -> np.ndarray:
+        return _copy(np.stack([source[f"model.layers.{layer}.{name}.weight"] for layer in range(config.layers)]))
+
+    heads = {f"{x}_norm": norms(f"self_attn.{x}_norm") for x in "qk"} if config.qk_norm else {}
+    cos, sin = rope_angles(np.arange(context), config.head_dim, config.rope_theta, config.rope_scaling)
+    return Weights(embedding, **stacks, head=output, attention_norm=norms("input_layernorm"),
+                   ffn_norm=norms("post_attention_layernorm"), **heads,
                    final_norm=_copy(source[FINAL_NORM]), cos=_copy(cos), sin=_copy(sin))
+
+
+def pack_matrix(q: QTensor, activations: str | None = None) -> packed.Packed:
+    """One quantized matrix as the kernels read it, with a layer axis of length 1.
+
+    ``q`` (rows, columns); ``activations`` as in ``Decoder``. Raises ValueError for a scheme without a kernel and for
+    rows that its bytes cannot hold.
+    """
+    kind = packed_type(q.scheme, activations)
+    packed.check_columns(kind, q.shape[1])
+    stored = _as_stored(kind, q)
+    arrays = [_room_for(kind, 1, q.shape[0], part) for part in stored]
+    _put(kind, arrays, 0, 0, stored)
+    return kind(*arrays, q.scheme.format.values.astype(np.float32)) if kind is packed.Book4 else kind(*arrays)
 
 
 def _pack_stack(model: Transformer, names: list[list[str]], scheme: Scheme, activations: str | None) -> packed.Packed:
@@ -123,11 +141,7 @@ def _pack_stack(model: Transformer, names: list[list[str]], scheme: Scheme, acti
                 stored = _as_stored(kind, q)
                 if arrays is None:
                     arrays = [_room_for(kind, len(names), rows, part) for part in stored]
-                for array, part in zip(arrays, stored):
-                    if kind in packed.BITS:
-                        packed.put_rows(array, layer, row, part)
-                    else:
-                        array[layer, row:row + len(part)] = part
+                _put(kind, arrays, layer, row, stored)
                 row += q.shape[0]
     return kind(*arrays, scheme.format.values.astype(np.float32)) if kind is packed.Book4 else kind(*arrays)
 
@@ -139,6 +153,15 @@ def _room_for(kind: type, layers: int, rows: int, part: np.ndarray) -> np.ndarra
     array = packed.aligned((layers, -(-rows // packed.LANES), part.shape[1], packed.LANES), part.dtype)
     array[:, -1] = 0
     return array
+
+
+def _put(kind: type, arrays: list[np.ndarray], layer: int, row: int, stored: list[np.ndarray]) -> None:
+    """Write some rows, as ``_as_stored`` gives them, from ``row`` of a layer on."""
+    for array, part in zip(arrays, stored):
+        if kind in packed.BITS:
+            packed.put_rows(array, layer, row, part)
+        else:
+            array[layer, row:row + len(part)] = part
 
 
 def _quantized_rows(model: Transformer, name: str, scheme: Scheme) -> Iterator[QTensor]:

@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..model import METHODS, Recipe
+from ..model import Recipe, method_of
 from .calibration import calibration_tokens
 from .divergence import Reference
 from .statistics import paired_difference, standard_error
@@ -148,13 +148,13 @@ def compare_methods(model: Transformer, schemes: Sequence[str], methods: Sequenc
         if isinstance(given, str) or not len(given) or len(set(given)) < len(given):
             raise ValueError(f"compare_methods: a list of at least one {what}, each once, not {given!r}")
     recipes = {(scheme, method): Recipe(weights=scheme, method=method) for scheme in schemes for method in methods}
-    runs = [(cell, seed) for cell in recipes for seed in (seeds if METHODS[cell[1]].needs_text else seeds[:1])]
+    runs = [(cell, seed) for cell in recipes for seed in (seeds if recipes[cell].needs_text else seeds[:1])]
     reference = reference or Reference(model, heldout_tokens(model))
     draw = calibration or (lambda seed: calibration_tokens(model, seed=seed))
     kl: dict[tuple[str, str], list[np.ndarray]] = {cell: [] for cell in recipes}
     bits: dict[tuple[str, str], float] = {}
     for cell, seed in progress_bar(progress, "methods")(runs):
-        rounded = model.quantize(recipes[cell], draw(seed) if METHODS[cell[1]].needs_text else None)
+        rounded = model.quantize(recipes[cell], draw(seed) if recipes[cell].needs_text else None)
         kl[cell].append(evaluate(rounded, reference).kl_per_token)
         bits[cell] = rounded.bits_per_weight
     rows = [MethodRow(scheme, method, bits[scheme, method], _seeds_of(method, seeds), np.stack(kl[scheme, method]))
@@ -188,7 +188,7 @@ def as_markdown(rows: Sequence[MethodRow]) -> str:
 
 
 def _seeds_of(method: str, seeds: Sequence[int]) -> tuple[int, ...]:
-    return tuple(int(seed) for seed in seeds) if METHODS[method].needs_text else ()
+    return tuple(int(seed) for seed in seeds) if method_of(method)[0].needs_text else ()
 
 
 def _spread(means: np.ndarray, seeds: tuple[int, ...]) -> float:

@@ -34,6 +34,7 @@ inlined_jit = partial(jit, forceinline=True)  # for steps of an innermost loop
 # Where the order of the operations is the meaning. Said outright: a function that says nothing takes the liberties of
 # whichever caller has it compiled first.
 exact_jit = partial(njit, cache=True, error_model="numpy", fastmath=False)
+contract_jit = partial(exact_jit, fastmath={"contract"})  # but a * b + c may be one instruction
 
 
 def source_hash() -> str:

@@ -18,7 +18,7 @@ from numba.extending import overload
 from . import caches
 from ._cache import exact_jit, parallel_jit
 from .bits import bf16_to_float, float_to_bf16
-from .caches import GROUP, RING
+from .caches import BLOCK, GROUP, RING
 from .inputs import round_to_half
 
 _f32, _i32, _u32 = np.float32, np.int32, np.uint32
@@ -104,11 +104,12 @@ def group_scale(scale, i, x, first, stop, top):
 
 
 # ---------------------------------------------------------------------------------------------------------------- rows
+# Item c of a row goes to codes[start + step * c]; the scale of group g to scale[at + 8 g].
 
 @exact_jit
-def _bf16_row(codes, row, length, x, first, size):
-    for c in range(length):
-        codes[row * length + c] = float_to_bf16(x[first + c]) if c < size else np.uint16(0)
+def _bf16_row(codes, start, step, items, x, first, size):
+    for c in range(items):
+        codes[start + step * c] = float_to_bf16(x[first + c]) if c < size else np.uint16(0)
 
 
 @exact_jit
@@ -118,37 +119,38 @@ def code_of(x, scale, top):
 
 
 @exact_jit
-def _int8_row(codes, scale, row, x, first, size, length, groups):
-    n = length // groups
+def _int8_row(codes, start, step, items, scale, at, groups, x, first, size):
+    n = items // groups
     for g in range(groups):
         stop = min((g + 1) * n, size)
-        s = group_scale(scale, row * groups + g, x, first + g * n, first + stop, _f32(127))
+        s = group_scale(scale, at + BLOCK * g, x, first + g * n, first + stop, _f32(127))
         for c in range(g * n, stop):
-            codes[row * length + c] = np.int8(code_of(x[first + c], s, _f32(127)))
+            codes[start + step * c] = np.int8(code_of(x[first + c], s, _f32(127)))
         for c in range(max(stop, g * n), (g + 1) * n):
-            codes[row * length + c] = np.int8(0)
+            codes[start + step * c] = np.int8(0)
 
 
 @exact_jit
-def _e4m3_row(codes, scale, row, x, first, size, length, groups):
-    n = length // groups
+def _e4m3_row(codes, start, step, items, scale, at, groups, x, first, size):
+    n = items // groups
     for g in range(groups):
         stop = min((g + 1) * n, size)
-        s = group_scale(scale, row * groups + g, x, first + g * n, first + stop, _f32(448))
+        s = group_scale(scale, at + BLOCK * g, x, first + g * n, first + stop, _f32(448))
         for c in range(g * n, (g + 1) * n):
-            codes[row * length + c] = float_to_e4m3(_f32(x[first + c] / s)) if c < size else np.int8(0)
+            codes[start + step * c] = float_to_e4m3(_f32(x[first + c] / s)) if c < size else np.int8(0)
 
 
 @exact_jit
-def _int4_row(codes, scale, row, x, first, size, length, groups):
-    n = length // groups
+def _int4_row(codes, start, step, items, scale, at, groups, x, first, size):
+    half = items // groups
     for g in range(groups):
-        s = group_scale(scale, row * groups + g, x, first + g * n, first + min((g + 1) * n, size), _f32(7))
-        for c in range(g * n, g * n + n // 2):
+        begin = 2 * g * half
+        s = group_scale(scale, at + BLOCK * g, x, first + begin, first + min(begin + 2 * half, size), _f32(7))
+        for i in range(half):
+            c = begin + i
             low = _i32(code_of(x[first + c], s, _f32(7))) if c < size else _i32(0)
-            high = _i32(code_of(x[first + c + n // 2], s, _f32(7))) if c + n // 2 < size else _i32(0)
-            place = (row * length + g * n) // 2 + c - g * n
-            codes[place] = np.uint8(_i32(low & _i32(15)) | _i32(_i32(high & _i32(15)) << _i32(4)))
+            high = _i32(code_of(x[first + c + half], s, _f32(7))) if c + half < size else _i32(0)
+            codes[start + step * (g * half + i)] = np.uint8(_i32(low & _i32(15)) | _i32(_i32(high & _i32(15)) << _i32(4)))
 
 
 # ---------------------------------------------------------------------------------------------------------------- KIVI
@@ -167,25 +169,23 @@ def _two_bits(x, scale, low):
 
 
 @exact_jit
-def _four_codes(x, first, step, scale, low):
-    """A byte: the codes of x[first], x[first + 8 step], .. 16 step, .. 24 step."""
-    byte = _i32(0)
-    for part in range(4):
-        code = _two_bits(bf16_to_float(x[first + 8 * part * step]), scale, low)
-        byte = _i32(byte | _i32(code << _i32(2 * part)))
-    return np.uint8(byte)
+def _two_bit_group(codes, start, scale, low_out, at, x, first, step):
+    """32 bfloat16 numbers become 8 bytes from ``start``; their scale and minimum go to place ``at``.
 
-
-@exact_jit
-def _two_bit_group(codes, scale, low_out, i, x, first, step):
-    """Group i: the 32 bfloat16 numbers x[first], x[first + step], .. become 8 bytes of codes."""
+    The numbers are x[first + step * part + j]: byte j has part 0 in its lowest two bits, then 1, 2 and 3.
+    """
     low = high = bf16_to_float(x[first])
-    for j in range(GROUP):
-        value = bf16_to_float(x[first + j * step])
-        low, high = min(low, value), max(high, value)
-    s, kept_low = _range_of_group(scale, low_out, i, low, high)
+    for part in range(4):
+        for j in range(8):
+            value = bf16_to_float(x[first + step * part + j])
+            low, high = min(low, value), max(high, value)
+    s, kept_low = _range_of_group(scale, low_out, at, low, high)
     for j in range(8):
-        codes[8 * i + j] = _four_codes(x, first + j * step, step, s, kept_low)
+        byte = _i32(0)
+        for part in range(4):
+            code = _two_bits(bf16_to_float(x[first + step * part + j]), s, kept_low)
+            byte = _i32(byte | _i32(code << _i32(2 * part)))
+        codes[start + j] = np.uint8(byte)
 
 
 @exact_jit
@@ -196,52 +196,48 @@ def _retire(cache, head, group):
     new_keys, new_values = cache.new_keys.reshape(-1), cache.new_values.reshape(-1)
     codes, scale, low = cache.keys.reshape(-1), cache.key_scale.reshape(-1), cache.key_min.reshape(-1)
     for c in range(size):
-        _two_bit_group(codes, scale, low, (head * groups + group) * size + c, new_keys, first + c, size)
+        at = (head * groups + group) * size + c
+        _two_bit_group(codes, 8 * at, scale, low, at, new_keys, first + BLOCK * c, BLOCK * size)
     codes, scale, low = cache.values.reshape(-1), cache.value_scale.reshape(-1), cache.value_min.reshape(-1)
     in_a_row = size // GROUP
     for token in range(GROUP):
         row = (head * groups + group) * GROUP + token
         for g in range(in_a_row):
-            _two_bit_group(codes, scale, low, row * in_a_row + g, new_values, first + token * size + g * GROUP, 1)
+            at = (row // BLOCK * in_a_row + g) * BLOCK + row % BLOCK
+            _two_bit_group(codes, 8 * (row * in_a_row + g), scale, low, at, new_values,
+                           first + token * size + GROUP * g, 8)
 
 
 # -------------------------------------------------------------------------------------------------------- one for all
 
 def _write_bf16(cache, head, position, k, v, first, value, size):
-    row, length = head * cache.keys.shape[2] + position, cache.keys.shape[3]
-    _bf16_row(cache.keys.reshape(-1), row, length, k, first, size)
-    _bf16_row(cache.values.reshape(-1), row, length, v, value, size)
+    items, block = cache.keys.shape[3], head * cache.keys.shape[2] + position // BLOCK
+    _bf16_row(cache.keys.reshape(-1), block * items * BLOCK + position % BLOCK, BLOCK, items, k, first, size)
+    _bf16_row(cache.values.reshape(-1), (head * cache.values.shape[2] + position) * items, 1, items, v, value, size)
 
 
-def _write_int8(cache, head, position, k, v, first, value, size):
-    row, length, groups = head * cache.keys.shape[2] + position, cache.keys.shape[3], cache.key_scale.shape[3]
-    _int8_row(cache.keys.reshape(-1), cache.key_scale.reshape(-1), row, k, first, size, length, groups)
-    _int8_row(cache.values.reshape(-1), cache.value_scale.reshape(-1), row, v, value, size, length, groups)
-
-
-def _write_e4m3(cache, head, position, k, v, first, value, size):
-    row, length, groups = head * cache.keys.shape[2] + position, cache.keys.shape[3], cache.key_scale.shape[3]
-    _e4m3_row(cache.keys.reshape(-1), cache.key_scale.reshape(-1), row, k, first, size, length, groups)
-    _e4m3_row(cache.values.reshape(-1), cache.value_scale.reshape(-1), row, v, value, size, length, groups)
-
-
-def _write_int4(cache, head, position, k, v, first, value, size):
-    row, length, groups = head * cache.keys.shape[2] + position, 2 * cache.keys.shape[3], cache.key_scale.shape[3]
-    _int4_row(cache.keys.reshape(-1), cache.key_scale.reshape(-1), row, k, first, size, length, groups)
-    _int4_row(cache.values.reshape(-1), cache.value_scale.reshape(-1), row, v, value, size, length, groups)
+def _writer(write_row):
+    """A writer for the formats with scales."""
+    def write_both(cache, head, position, k, v, first, value, size):
+        items, groups, lane = cache.keys.shape[3], cache.key_scale.shape[3], position % BLOCK
+        block = head * cache.keys.shape[2] + position // BLOCK
+        at, row = block * groups * BLOCK + lane, head * cache.values.shape[2] + position
+        write_row(cache.keys.reshape(-1), block * items * BLOCK + lane, BLOCK, items,
+                  cache.key_scale.reshape(-1), at, groups, k, first, size)
+        write_row(cache.values.reshape(-1), row * items, 1, items,
+                  cache.value_scale.reshape(-1), at, groups, v, value, size)
+    return write_both
 
 
 def _write_kivi(cache, head, position, k, v, first, value, size):
-    ring = cache.new_keys.shape[2]
-    row = head * ring + position % ring
-    _bf16_row(cache.new_keys.reshape(-1), row, size, k, first, size)
-    _bf16_row(cache.new_values.reshape(-1), row, size, v, value, size)
+    window = caches.BFloat16Cache(cache.new_keys, cache.new_values)
+    write(window, head, position % cache.new_values.shape[2], k, v, first, value, size)
     if position + 1 >= RING and (position + 1) % GROUP == 0:
         _retire(cache, head, (position + 1 - RING) // GROUP)
 
 
-_WRITE = {caches.BFloat16Cache: _write_bf16, caches.Int8Cache: _write_int8, caches.E4M3Cache: _write_e4m3,
-          caches.Int4Cache: _write_int4, caches.KiviCache: _write_kivi}
+_WRITE = {caches.BFloat16Cache: _write_bf16, caches.E4M3Cache: _writer(_e4m3_row), caches.Int8Cache: _writer(_int8_row),
+          caches.Int4Cache: _writer(_int4_row), caches.KiviCache: _write_kivi}
 
 
 def write(cache, head, position, k, v, first, value, size):

@@ -24,13 +24,13 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import prange
+from numba import config, prange
 from numba.extending import overload
 
 from . import attention_plain, caches
 from ._cache import jit, parallel_jit
-from .bits import exp_into
-from .caches import GROUP, WINDOW
+from .bits import exp_into, largest_of
+from .caches import BLOCK, GROUP, WINDOW
 from .packed import aligned
 from .targets import TARGET
 
@@ -41,23 +41,30 @@ PIECE = 512  # tokens
 fast = attention_plain
 if TARGET is not None:
     from . import attention_simd as fast
-score_rows, add_rows, score_groups, add_groups = fast.score_rows, fast.add_rows, fast.score_groups, fast.add_groups
+score_blocks, weigh, add_rows, score_groups, add_groups = (
+    fast.score_blocks, fast.weigh, fast.add_rows, fast.score_groups, fast.add_groups)
 
 
 class Room(NamedTuple):
-    """Working space of ``attend``, float32, allocated once. A row is as long as the rows of the cache."""
+    """Working space of ``attend``, float32, allocated once. A row is as long as the rows of the cache.
+
+    Shares are parts of the work, one per thread; sharers are the query heads that share a KV head.
+    """
 
     queries: np.ndarray  # (heads, row): q / sqrt(head size), filled up with zeros
-    scores: np.ndarray   # (heads, context, and a cache line)
+    scores: np.ndarray   # (shares, sharers, PIECE): products, then weights
+    factors: np.ndarray  # (shares, sharers, groups of a row, PIECE): weights times scales of the values
     parts: np.ndarray    # (heads, pieces, row): the outputs of the pieces
     largest: np.ndarray  # (heads, pieces): the largest score of a piece
     total: np.ndarray    # (heads, pieces): the sum of exp(score - largest)
 
 
-def make_room(heads: int, context: int, row: int) -> Room:
-    """Room for a cache of ``context`` tokens with rows of so many numbers (``caches.row_length``)."""
-    pieces = -(-context // PIECE)
-    shapes = (heads, row), (heads, context + 16), (heads, pieces, row), (heads, pieces), (heads, pieces)
+def make_room(heads: int, context: int, cache: caches.Cache) -> Room:
+    """Room for so many query heads and at most ``context`` tokens of a cache."""
+    (row, groups), sharers = caches.row_and_groups(cache), heads // cache.keys.shape[1]
+    pieces, shares = -(-context // PIECE), config.NUMBA_NUM_THREADS
+    shapes = ((heads, row), (shares, sharers, PIECE), (shares, sharers, groups, PIECE), (heads, pieces, row),
+              (heads, pieces), (heads, pieces))
     return Room(*(aligned(shape, _f32) for shape in shapes))
 
 
@@ -86,17 +93,23 @@ def _flat_arrays_for(cache):
 
 
 @jit
-def _score_rows(cache, head, first, stop, length, room, h, last):
+def _score_rows(cache, head, first, stop, length, room, share, query):
     keys, scale, _, _, groups = flat_arrays(cache)
-    row = head * cache.keys.shape[2] + first
-    score_rows(cache, keys, scale, groups, row, stop - first, room.scores, first, room.queries, h, last)
+    block = head * cache.keys.shape[2] + first // BLOCK
+    score_blocks(cache, keys, scale, groups, block, stop - first, room, share, query, 0)
 
 
 @jit
-def _add_rows(cache, head, first, stop, length, room, h, last, piece):
+def _add_rows(cache, head, first, stop, length, room, share, query, piece):
     _, _, values, scale, groups = flat_arrays(cache)
-    row = head * cache.keys.shape[2] + first
-    add_rows(cache, values, scale, groups, row, stop - first, room.parts, piece, room.scores, first, h, last)
+    weigh(cache, scale, groups, head * cache.keys.shape[2] + first // BLOCK, stop - first, room, share, 0)
+    add_rows(cache, values, groups, head * cache.values.shape[2] + first, stop - first, room, share, query, piece, 0)
+
+
+@jit
+def _two_bit_tokens(first, stop, length):
+    """How many of the tokens first .. stop - 1 a KiviCache has in two bits: as ``caches.tokens_in_groups``."""
+    return min(max(max(length - WINDOW, 0) // GROUP * GROUP, first), stop) - first
 
 
 @jit
@@ -108,57 +121,59 @@ def _runs(first, stop, ring):
 
 
 @jit
-def _score_kivi(cache, head, first, stop, length, room, h, last):
-    old = min(max(max(length - WINDOW, 0) // GROUP * GROUP, first), stop)  # in 2 bits: as caches.tokens_in_groups
+def _score_kivi(cache, head, first, stop, length, room, share, query):
     codes, scale, low = cache.keys.reshape(-1), cache.key_scale.reshape(-1), cache.key_min.reshape(-1)
-    group, count = head * cache.keys.shape[2] + first // GROUP, (old - first) // GROUP
-    score_groups(codes, scale, low, group, count, room.scores, first, room.queries, h, last)
-    new, ring = caches.BFloat16Cache(cache.new_keys, cache.new_values), cache.new_keys.shape[2]
-    keys, base = cache.new_keys.reshape(-1), head * ring
-    row, one, two = _runs(old, stop, ring)
-    score_rows(new, keys, keys, 1, base + row, one, room.scores, old, room.queries, h, last)
-    score_rows(new, keys, keys, 1, base, two, room.scores, old + one, room.queries, h, last)
+    old, ring = _two_bit_tokens(first, stop, length), cache.new_values.shape[2]
+    score_groups(codes, scale, low, head * cache.keys.shape[2] + first // GROUP, old // GROUP, room, share, query)
+    new, keys = caches.BFloat16Cache(cache.new_keys, cache.new_values), cache.new_keys.reshape(-1)
+    row, one, two = _runs(first + old, stop, ring)
+    base = head * ring // BLOCK
+    score_blocks(new, keys, keys, 1, base + row // BLOCK, one, room, share, query, old)
+    score_blocks(new, keys, keys, 1, base, two, room, share, query, old + one)
 
 
 @jit
-def _add_kivi(cache, head, first, stop, length, room, h, last, piece):
-    old = min(max(max(length - WINDOW, 0) // GROUP * GROUP, first), stop)
+def _add_kivi(cache, head, first, stop, length, room, share, query, piece):
     codes, scale, low = cache.values.reshape(-1), cache.value_scale.reshape(-1), cache.value_min.reshape(-1)
-    row = head * cache.values.shape[2] + first
-    add_groups(codes, scale, low, row, old - first, room.parts, piece, room.scores, first, h, last)
-    new, ring = caches.BFloat16Cache(cache.new_keys, cache.new_values), cache.new_keys.shape[2]
-    values, base = cache.new_values.reshape(-1), head * ring
-    row, one, two = _runs(old, stop, ring)
-    add_rows(new, values, values, 1, base + row, one, room.parts, piece, room.scores, old, h, last)
-    add_rows(new, values, values, 1, base, two, room.parts, piece, room.scores, old + one, h, last)
+    old, ring, start = _two_bit_tokens(first, stop, length), cache.new_values.shape[2], head * cache.values.shape[2] + first
+    weigh(cache, scale, cache.value_scale.shape[3], start // BLOCK, old, room, share, 0)
+    add_groups(codes, low, start, old, room, share, query, piece)
+    new, values = caches.BFloat16Cache(cache.new_keys, cache.new_values), cache.new_values.reshape(-1)
+    row, one, two = _runs(first + old, stop, ring)
+    weigh(new, values, 1, 0, one + two, room, share, old)
+    add_rows(new, values, 1, head * ring + row, one, room, share, query, piece, old)
+    add_rows(new, values, 1, head * ring, two, room, share, query, piece, old + one)
 
 
 _SCORE = {kind: _score_rows for kind in caches.ROWS} | {caches.KiviCache: _score_kivi}
 _ADD = {kind: _add_rows for kind in caches.ROWS} | {caches.KiviCache: _add_kivi}
 
 
-def score(cache, head, first, stop, length, room, h, last):
-    """room.scores[h..last, first:stop] of these tokens, of ``length`` in the cache; head counts KV heads over layers."""
-    _SCORE[type(cache)](cache, head, first, stop, length, room, h, last)
+def score(cache, head, first, stop, length, room, share, query):
+    """room.scores[share] of the tokens first .. stop - 1, of ``length`` in the cache.
+
+    head counts KV heads over all layers; query is the first of the query heads that share it.
+    """
+    _SCORE[type(cache)](cache, head, first, stop, length, room, share, query)
 
 
 @overload(score)
-def _score_for(cache, head, first, stop, length, room, h, last):
+def _score_for(cache, head, first, stop, length, room, share, query):
     kernel = _SCORE[cache.instance_class]
-    return lambda cache, head, first, stop, length, room, h, last: (
-        kernel(cache, head, first, stop, length, room, h, last))
+    return lambda cache, head, first, stop, length, room, share, query: (
+        kernel(cache, head, first, stop, length, room, share, query))
 
 
-def add_values(cache, head, first, stop, length, room, h, last, piece):
-    """Add the weighted values of the tokens to room.parts[h..last, piece]; the weights stand where the scores stood."""
-    _ADD[type(cache)](cache, head, first, stop, length, room, h, last, piece)
+def add_values(cache, head, first, stop, length, room, share, query, piece):
+    """Add the weighted values of the tokens to room.parts[.., piece]; the weights stand where the scores stood."""
+    _ADD[type(cache)](cache, head, first, stop, length, room, share, query, piece)
 
 
 @overload(add_values)
-def _add_values_for(cache, head, first, stop, length, room, h, last, piece):
+def _add_values_for(cache, head, first, stop, length, room, share, query, piece):
     kernel = _ADD[cache.instance_class]
-    return lambda cache, head, first, stop, length, room, h, last, piece: (
-        kernel(cache, head, first, stop, length, room, h, last, piece))
+    return lambda cache, head, first, stop, length, room, share, query, piece: (
+        kernel(cache, head, first, stop, length, room, share, query, piece))
 
 
 # -------------------------------------------------------------------------------------------------------- every format
@@ -166,29 +181,27 @@ def _add_values_for(cache, head, first, stop, length, room, h, last, piece):
 @jit
 def _weights(scores):
     """In place: scores (n,) become exp(score - largest). Returns the largest, and their sum."""
-    largest = scores[0]
-    for t in range(scores.size):
-        largest = max(largest, scores[t])
+    largest, total = largest_of(scores), _f32(0)
     for t in range(scores.size):
         scores[t] -= largest
     exp_into(scores, scores)
-    total = _f32(0)
     for t in range(scores.size):
         total += scores[t]
     return largest, total
 
 
 @jit
-def _attend_piece(cache, layer, kv_head, piece, length, room):
-    kv_heads, first, stop = cache.keys.shape[1], piece * PIECE, min((piece + 1) * PIECE, length)
-    head, group = layer * kv_heads + kv_head, room.queries.shape[0] // kv_heads
-    start, last = kv_head * group, (kv_head + 1) * group - 1
-    score(cache, head, first, stop, length, room, start, last)
-    for h in range(start, last + 1):
-        room.largest[h, piece], room.total[h, piece] = _weights(room.scores[h, first:stop])
+def _attend_piece(cache, layer, kv_head, piece, length, room, share):
+    first, stop = piece * PIECE, min((piece + 1) * PIECE, length)
+    head, sharers = layer * cache.keys.shape[1] + kv_head, room.scores.shape[1]
+    query = kv_head * sharers
+    score(cache, head, first, stop, length, room, share, query)
+    for i in range(sharers):
+        h = query + i
+        room.largest[h, piece], room.total[h, piece] = _weights(room.scores[share, i, :stop - first])
         for c in range(room.parts.shape[2]):
             room.parts[h, piece, c] = _f32(0)
-    add_values(cache, head, first, stop, length, room, start, last, piece)
+    add_values(cache, head, first, stop, length, room, share, query, piece)
 
 
 @jit
@@ -230,6 +243,8 @@ def attend(out, q, cache, layer, length, room):
     """
     pieces = (length + PIECE - 1) // PIECE
     _prepare(room.queries, q)
-    for item in prange(cache.keys.shape[1] * pieces):
-        _attend_piece(cache, layer, item // pieces, item % pieces, length, room)
+    items, shares = cache.keys.shape[1] * pieces, room.scores.shape[0]
+    for share in prange(shares):
+        for item in range(share * items // shares, (share + 1) * items // shares):
+            _attend_piece(cache, layer, item // pieces, item % pieces, length, room, share)
     _combine(out, room, pieces)

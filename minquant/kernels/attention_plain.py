@@ -1,11 +1,12 @@
 """Attention over each cache format in plain loops: the readable form, and what runs without vector instructions.
 
-``attention_simd.py`` has the same four functions in the vector layer, ``attention.py`` uses either:
+``attention_simd.py`` has the same functions in the vector layer, ``attention.py`` uses either:
 
-    score_rows     the products of some queries with some keys
-    add_rows       values times their weights, onto a piece of the output
-    score_groups   the same for the 2-bit keys of a KiviCache, whole groups of 32 tokens
-    add_groups     and for its values
+    score_blocks   the products of some queries with some keys
+    weigh          weights times the scales of the values
+    add_rows       values times these factors, onto a piece of the output
+    score_groups   as score_blocks, for the 2-bit keys of a KiviCache, whole groups of 32 tokens
+    add_groups     as add_rows, for its values
 
 Decoding a number is one small function per format, ``number``; ``scale_of`` gives a scale, 1 where there is none.
 """
@@ -18,7 +19,7 @@ from numba.extending import overload
 from . import caches
 from ._cache import jit
 from .bits import bf16_to_float, e4m3_to_float, half_to_float
-from .caches import GROUP
+from .caches import BLOCK, GROUP
 from .rows import scale_to_float
 
 _f32, _i32 = np.float32, np.int32
@@ -91,75 +92,86 @@ def _scale_of_for(cache, scale, i):
 
 
 # ---------------------------------------------------------------------------------------------------------------- rows
+# ``room`` is an ``attention.Room``: share counts its first axis, head is the first of the query heads that share the KV
+# head, place the first token's place in scores and factors, a multiple of eight.
 
 @jit
-def score_rows(cache, codes, scale, groups, row, count, scores, place, queries, h, last):
-    """scores[i, place + t] = queries[i] . row ``row + t``, for t in 0 .. count - 1 and i in h .. last.
+def score_blocks(cache, codes, scale, groups, block, count, room, share, head, place):
+    """room.scores = the products of some queries with the keys of ``count`` tokens, from the first of a block of eight.
 
-    cache: only its type is looked at. codes, scale: its keys, flat; groups: how many share a row. scores, queries as in
-    ``attention.Room``.
+    cache: only its type is looked at. codes, scale: its keys, flat; ``block`` is counted over all heads and layers;
+    groups: how many share a row. (The vector form goes on to the end of the last block: those scores mean nothing.)
     """
     many = in_a_byte(cache)
-    n = queries.shape[1] // groups // many  # items of codes in a group
+    n = room.queries.shape[1] // groups // many  # items of codes in a group
     for t in range(count):
-        for i in range(h, last + 1):
+        for i in range(room.scores.shape[1]):
             total = _f32(0)
             for g in range(groups):
-                dot, start = _f32(0), ((row + t) * groups + g) * n
+                here, dot = (block + t // BLOCK) * groups + g, _f32(0)
                 for part in range(many):
                     for c in range(n):
-                        dot += queries[i, (g * many + part) * n + c] * number(cache, codes, start + c, part)
-                total += dot * scale_of(cache, scale, (row + t) * groups + g)
-            scores[i, place + t] = total
+                        k = number(cache, codes, (here * n + c) * BLOCK + t % BLOCK, part)
+                        dot += room.queries[head + i, (g * many + part) * n + c] * k
+                total += dot * scale_of(cache, scale, here * BLOCK + t % BLOCK)
+            room.scores[share, i, place + t] = total
 
 
 @jit
-def add_rows(cache, codes, scale, groups, row, count, out, piece, weights, place, h, last):
-    """out[i, piece] += weights[i, place + t] times row ``row + t``; else as ``score_rows``, with values for keys."""
+def weigh(cache, scale, groups, block, count, room, share, place):
+    """room.factors = the weights, which stand where the scores stood, times the scales of ``count`` values."""
+    for i in range(room.scores.shape[1]):
+        for g in range(groups):
+            for t in range(count):
+                s = scale_of(cache, scale, ((block + t // BLOCK) * groups + g) * BLOCK + t % BLOCK)
+                room.factors[share, i, g, place + t] = room.scores[share, i, place + t] * s
+
+
+@jit
+def add_rows(cache, codes, groups, row, count, room, share, head, piece, place):
+    """room.parts[.., piece] += factors times the values ``row`` .. ``row + count - 1``, counted over all heads."""
     many = in_a_byte(cache)
-    n = out.shape[2] // groups // many
+    n = room.parts.shape[2] // groups // many
     for t in range(count):
-        for i in range(h, last + 1):
+        for i in range(room.scores.shape[1]):
             for g in range(groups):
-                weight = weights[i, place + t] * scale_of(cache, scale, (row + t) * groups + g)
-                start = ((row + t) * groups + g) * n
+                factor, start = room.factors[share, i, g, place + t], ((row + t) * groups + g) * n
                 for part in range(many):
                     first = (g * many + part) * n
                     for c in range(n):
-                        out[i, piece, first + c] += weight * number(cache, codes, start + c, part)
+                        room.parts[head + i, piece, first + c] += factor * number(cache, codes, start + c, part)
 
 
 # ---------------------------------------------------------------------------------------------------------------- KIVI
 
 @jit
-def score_groups(codes, scale, low, group, count, scores, place, queries, h, last):
-    """As ``score_rows``, for the keys of the groups ``group`` .. ``group + count - 1``, of 32 tokens each.
+def score_groups(codes, scale, low, group, count, room, share, head):
+    """As ``score_blocks``, for the keys of the groups ``group`` .. ``group + count - 1``, of 32 tokens each.
 
     q . (low + scale * code) = sum q low + sum (q scale) code: the first sum is the same for all tokens of a group.
     """
-    size = queries.shape[1]
+    size = room.queries.shape[1]
     for g in range(count):
-        for i in range(h, last + 1):
-            first = place + g * GROUP
-            for t in range(first, first + GROUP):
-                scores[i, t] = _f32(0)
+        for i in range(room.scores.shape[1]):
+            scores = room.scores[share, i, g * GROUP:(g + 1) * GROUP]
+            for t in range(GROUP):
+                scores[t] = _f32(0)
             for c in range(size):
-                channel = (group + g) * size + c
-                offset = queries[i, c] * half_to_float(low[channel])
-                factor = queries[i, c] * half_to_float(scale[channel])
+                channel, q = (group + g) * size + c, room.queries[head + i, c]
+                offset, factor = q * half_to_float(low[channel]), q * half_to_float(scale[channel])
                 for t in range(GROUP):
-                    scores[i, first + t] += offset + factor * _two_bit_number(codes, 8 * channel + t % 8, t // 8)
+                    scores[t] += offset + factor * _two_bit_number(codes, 8 * channel + t % 8, t // 8)
 
 
 @jit
-def add_groups(codes, scale, low, row, count, out, piece, weights, place, h, last):
+def add_groups(codes, low, row, count, room, share, head, piece):
     """As ``add_rows``, for the 2-bit values of the rows ``row`` .. ``row + count - 1``."""
-    groups = out.shape[2] // GROUP
+    groups = room.parts.shape[2] // GROUP
     for t in range(count):
-        for i in range(h, last + 1):
+        for i in range(room.scores.shape[1]):
             for g in range(groups):
-                here = (row + t) * groups + g
-                offset = weights[i, place + t] * half_to_float(low[here])
-                factor = weights[i, place + t] * half_to_float(scale[here])
+                lowest = half_to_float(low[((row + t) // BLOCK * groups + g) * BLOCK + (row + t) % BLOCK])
+                offset, factor = room.scores[share, i, t] * lowest, room.factors[share, i, g, t]
                 for c in range(GROUP):
-                    out[i, piece, g * GROUP + c] += offset + factor * _two_bit_number(codes, 8 * here + c % 8, c // 8)
+                    code = _two_bit_number(codes, 8 * ((row + t) * groups + g) + c % 8, c // 8)
+                    room.parts[head + i, piece, g * GROUP + c] += offset + factor * code

@@ -1,19 +1,25 @@
 """How cached keys and values lie in memory: one small named tuple per format, as ``packed.py`` has for weights.
 
-A *row* is the key, or the value, that one KV head made of one token. Rows of one head lie side by side, so that a new
-token reads them from front to back:
+A *row* is the key, or the value, that one KV head made of one token. Keys and values are read in different ways:
 
-    codes[layer, KV head, token]      the numbers of a row
-    scale[layer, KV head, token]      one scale a row, float32, or one per 32 channels, float16 (its bits, in an int16)
+    score of a token = sum over channels      keys lie in blocks of eight tokens, channel by channel: a vector holds one
+                                              channel of eight tokens, and eight scores grow in a register
+    output of a channel = sum over tokens     values lie row by row: a vector holds eight channels of one token
+
+    keys        (layers, KV heads, blocks of eight tokens, row, 8)
+    values      (layers, KV heads, tokens, row)
+    key_scale, value_scale    (layers, KV heads, blocks of eight tokens, groups of a row, 8)
+
+A group is what shares a scale: the whole row, with a float32, or 32 channels, with a float16 (its bits, in an int16).
 
     BFloat16Cache   uint16, no scale                                2 bytes a number
     E4M3Cache       int8: the bits of fp8 E4M3                      1, and the scales
     Int8Cache       int8                                            1
-    Int4Cache       uint8: two numbers with a sign in a byte        1/2
+    Int4Cache       uint8: two numbers with a sign in a byte        1/2, and row / 2 in place of row above
 
-A group is what shares a scale, here the whole row or 32 channels. ``Int4Cache`` pairs the halves of a group: byte c of a
-group of length n has channel c in bits 0..3 and channel c + n/2 in bits 4..7. Rows are filled up with zeros to a
-multiple of 8 (16 for int4), so that vectors fit; the head sizes of published models need no filling.
+``Int4Cache`` pairs the halves of a group: byte c of a group of length n has channel c in bits 0..3 and channel c + n/2 in
+bits 4..7. Rows are filled up with zeros to a multiple of 8 (16 for int4), so that vectors fit; the head sizes of published
+models need no filling.
 
 ``KiviCache`` follows KIVI (Liu et al. 2024, arXiv 2402.02750, section 3.3 and algorithm 1). Keys have channels that are
 large in every token, so a key shares its scale with *its own channel* in 32 successive tokens; values have no such
@@ -25,8 +31,8 @@ and never again.
     keys        uint8 (layers, KV heads, groups of tokens, head size, 8)    byte j: tokens j, j + 8, j + 16, j + 24
     key_scale, key_min        float16 bits (layers, KV heads, groups of tokens, head size)
     values      uint8 (layers, KV heads, tokens, head size / 4)             8 bytes a group, in the same order
-    value_scale, value_min    float16 bits (layers, KV heads, tokens, head size / 32)
-    new_keys, new_values      uint16 (layers, KV heads, WINDOW + 32, head size)    token t in row t % (WINDOW + 32)
+    value_scale, value_min    float16 bits (layers, KV heads, blocks of eight tokens, head size / 32, 8)
+    new_keys, new_values      as in a BFloat16Cache of WINDOW + 32 tokens   token t in place t % (WINDOW + 32)
 
 2 bits and 2 float16 per 32 numbers are 3 bits a number.
 
@@ -35,12 +41,14 @@ What we leave out: KIVI's own values leave the window one token at a time; here 
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
 
 from .packed import aligned
 
+BLOCK = 8     # tokens whose keys lie together
 GROUP = 32    # numbers that share a scale, where not a whole row does
 WINDOW = 128  # newest tokens that a KiviCache keeps in bfloat16, at least
 RING = WINDOW + GROUP
@@ -113,10 +121,11 @@ def make_cache(kind: type, layers: int, kv_heads: int, context: int, head_size: 
     if kind is KiviCache:
         return _make_kivi(heads, context, head_size)
     dtype, in_a_byte = _CODES[kind]
-    codes = [aligned((*heads, context, row // in_a_byte), dtype) for _ in range(2)]
+    blocks, items = -(-context // BLOCK), row // in_a_byte
+    codes = aligned((*heads, blocks, items, BLOCK), dtype), aligned((*heads, context, items), dtype)
     if kind is BFloat16Cache:
         return kind(*codes)
-    scale = (*heads, context, row // (group or row)), np.int16 if group else np.float32
+    scale = (*heads, blocks, row // (group or row), BLOCK), np.int16 if group else np.float32
     return kind(*codes, aligned(*scale), aligned(*scale))
 
 
@@ -124,12 +133,18 @@ def _make_kivi(heads: tuple[int, int], context: int, size: int) -> KiviCache:
     if size % GROUP:
         raise ValueError(f"a 2-bit cache groups {GROUP} channels of a value, and a head of {size} is no multiple of "
                          f"{GROUP}: choose a cache of 8 or 4 bits")
-    groups = tokens_in_groups(context) // GROUP
-    key, value = (*heads, groups, size), (*heads, groups * GROUP, size // GROUP)
-    ring = (*heads, min(RING, context), size)
+    old = tokens_in_groups(context)
+    key, value = (*heads, old // GROUP, size), (*heads, old // BLOCK, size // GROUP, BLOCK)
+    ring = min(RING // BLOCK, -(-context // BLOCK))
     return KiviCache(aligned((*key, 8), np.uint8), aligned(key, np.int16), aligned(key, np.int16),
-                     aligned((*heads, groups * GROUP, size // 4), np.uint8), aligned(value, np.int16),
-                     aligned(value, np.int16), aligned(ring, np.uint16), aligned(ring, np.uint16))
+                     aligned((*heads, old, size // 4), np.uint8), aligned(value, np.int16), aligned(value, np.int16),
+                     aligned((*heads, ring, size, BLOCK), np.uint16), aligned((*heads, ring * BLOCK, size), np.uint16))
+
+
+def row_and_groups(cache: Cache) -> tuple[int, int]:
+    """Numbers in a row of values, and groups in it."""
+    many = {Int4Cache: 2, KiviCache: 4}.get(type(cache), 1)
+    return many * cache.values.shape[3], 1 if isinstance(cache, BFloat16Cache) else cache.value_scale.shape[3]
 
 
 def tokens_in_groups(tokens: int) -> int:
@@ -144,9 +159,16 @@ def nbytes(cache: Cache) -> int:
 
 def bytes_read(cache: Cache, tokens: int) -> int:
     """Bytes of the keys, values and scales of so many cached tokens, which the next token reads."""
+    layers, heads = cache.values.shape[:2]
+
+    def a_token(array: np.ndarray, tokens: int) -> int:
+        """Bytes of one token, of an array whose third axis counts so many tokens together."""
+        return layers * heads * math.prod(array.shape[3:]) * array.itemsize // tokens
+
     if not isinstance(cache, KiviCache):
-        return sum(array[:, :, 0].nbytes for array in cache) * tokens
+        keys, values, *scales = cache
+        return tokens * (a_token(keys, BLOCK) + a_token(values, 1) + sum(a_token(scale, BLOCK) for scale in scales))
     old = tokens_in_groups(tokens + 1)
-    *packed, keys, values = cache
-    a_group = sum(array[:, :, :GROUP if array.shape[2] == cache.values.shape[2] else 1].nbytes for array in packed)
-    return old // GROUP * a_group + (keys[:, :, 0].nbytes + values[:, :, 0].nbytes) * (tokens - old)
+    keys = old // GROUP * sum(a_token(array, 1) for array in cache[:3])
+    values = old * (a_token(cache.values, 1) + a_token(cache.value_scale, BLOCK) + a_token(cache.value_min, BLOCK))
+    return keys + values + (tokens - old) * (a_token(cache.new_keys, BLOCK) + a_token(cache.new_values, 1))

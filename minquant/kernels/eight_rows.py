@@ -10,6 +10,9 @@ same three steps, for 32 columns of eight rows (``packed.py`` has the picture):
 Codes are stored with an offset, as unsigned numbers. What that adds to a product, offset * scale * (sum of activations),
 is summed beside it and taken off at the end.
 
+``int4_groups`` reads two distant blocks at once (``floats.places``): 1.11 times as fast as one, with 8-bit activations on
+one thread and on two, in alternation on 2 cores of AMD Zen 3. The others still read one.
+
 ``prefetch`` asks for codes four kilobytes ahead, over the end of the block: the processor's own read-ahead stops at the
 end of a page. In all loops over words the number of rounds is a constant, so the compiler writes them out.
 """
@@ -20,6 +23,7 @@ import numpy as np
 
 from ._cache import inlined_jit, jit
 from .eight_products import add_found, add_products, both_scales, four_sums, no_products, sums_of
+from .floats import places
 from .packed import CHUNK, LANES, OFFSET, Int2Groups, Int3Groups, Int4Groups
 from .simd_parts import flat
 from .vector_bytes import field, put_above
@@ -48,18 +52,24 @@ def _four_bits(codes, place, x, column):
 
 @jit
 def int4_groups(out, m, layer, x, s, first, stop):
-    """Rows first..stop - 1, first a multiple of eight; s is not used."""
+    """Rows first..stop - 1, first a multiple of eight, from two places at once; s is not used."""
     codes, scale, groups, chunks = flat(m.codes[layer]), flat(m.scale[layer]), m.scale.shape[2], x.sums.size
-    length = chunks // groups
-    for row in range(first, stop, LANES):
-        total, offset = zeros(), zeros()
+    length, (_, blocks, last) = chunks // groups, places(0, (stop - first + LANES - 1) // LANES, 2)
+    for block in range(blocks):
+        row, other = first + LANES * block, first + LANES * min(block + blocks, last)
+        total, offset, other_total, other_offset = zeros(), zeros(), zeros(), zeros()
         for g in range(groups):
             scales = load_scales(scale, row * groups + LANES * g)
+            other_scales = load_scales(scale, other * groups + LANES * g)
             for i in range(g * length, (g + 1) * length):
-                products = _four_bits(codes, row * 4 * chunks + 4 * LANES * i, x, CHUNK * i)
+                here, there = row * 4 * chunks + 4 * LANES * i, other * 4 * chunks + 4 * LANES * i
+                products, other_products = _four_bits(codes, here, x, CHUNK * i), _four_bits(codes, there, x, CHUNK * i)
                 total = multiply_add(total, products, both_scales(scales, x, i))
+                other_total = multiply_add(other_total, other_products, both_scales(other_scales, x, i))
                 offset = multiply_add(offset, scales, load_one(x.sums, i))
+                other_offset = multiply_add(other_offset, other_scales, load_one(x.sums, i))
         store_first(out, row, multiply_add(total, offset, -_EIGHT), stop - row)
+        store_first(out, other, multiply_add(other_total, other_offset, -_EIGHT), stop - other)
 
 
 @jit

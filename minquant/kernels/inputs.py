@@ -23,6 +23,7 @@ from numba.extending import overload
 
 from ._cache import exact_jit, jit
 from .packed import CHUNK, aligned
+from .targets import TARGET
 
 _f32, _u32 = np.float32, np.uint32
 _PLACES = tuple(_f32(256.0**-k) for k in range(4))
@@ -74,32 +75,68 @@ def round_to_half(x):
 
 
 @exact_jit
-def quantize_into(codes, scale, sums, values):
+def group_scale(largest):
+    """The stored scale of a group whose largest magnitude is this: float16 of largest / 127, as a float32."""
+    s = round_to_half(min(_f32(largest / _f32(127)), _f32(65504)))
+    return _f32(1) if largest == 0 else max(s, _f32(2.0**-24))
+
+
+@exact_jit
+def _quantize_group(codes, scale, sums, values, g):
+    """Group g in plain loops; it may be the last, and short."""
+    first, stop = g * CHUNK, min((g + 1) * CHUNK, values.size)
+    largest = _f32(0)
+    for c in range(first, stop):
+        largest = max(largest, abs(values[c]))
+    s = group_scale(largest)
+    total = np.int32(0)
+    for c in range(first, stop):
+        code = min(max(np.rint(_f32(values[c] / s)), _f32(-127)), _f32(127))
+        codes[c] = np.int8(code)
+        total += np.int32(code)
+    scale[g], sums[g] = s, s * _f32(total)
+
+
+@exact_jit
+def quantize_plainly(codes, scale, sums, values):
     """codes, scale, sums of finite values (columns,), as in Int8Input."""
     for g in range(scale.size):
-        first, stop = g * CHUNK, min((g + 1) * CHUNK, values.size)
-        largest = _f32(0)
-        for c in range(first, stop):
-            largest = max(largest, abs(values[c]))
-        s = round_to_half(min(_f32(largest / _f32(127)), _f32(65504)))
-        s = _f32(1) if largest == 0 else max(s, _f32(2.0**-24))
-        total = np.int32(0)
-        for c in range(first, stop):
-            code = min(max(np.rint(_f32(values[c] / s)), _f32(-127)), _f32(127))
-            codes[c] = np.int8(code)
-            total += np.int32(code)
-        scale[g], sums[g] = s, s * _f32(total)
+        _quantize_group(codes, scale, sums, values, g)
+
+
+@exact_jit
+def _quantize_fast(codes, scale, sums, values):
+    """The same, whole groups in the vector layer."""
+    whole = values.size // CHUNK
+    for g in range(whole):
+        s = group_scale(simd_rounding.largest(values, CHUNK * g))
+        scale[g], sums[g] = s, s * simd_rounding.put_codes(codes, values, CHUNK * g, s)
+    for g in range(whole, scale.size):
+        _quantize_group(codes, scale, sums, values, g)
+
+
+quantize_into = quantize_plainly
+if TARGET is not None:
+    from . import simd_rounding
+    quantize_into = _quantize_fast
 
 
 @jit
-def _float_parts(sums, every_fourth, in_place, values):
-    for g in range(sums.size):
+def put_every_fourth(x):
+    """Fill in ``x.every_fourth`` from ``x.values``."""
+    for c in range(x.values.size):
+        x.every_fourth[c // CHUNK * CHUNK + c % 4 * 8 + c % CHUNK // 4] = x.values[c]
+
+
+@jit
+def put_sums_and_places(x):
+    """Fill in ``x.sums`` and ``x.in_place`` from ``x.values``."""
+    for g in range(x.sums.size):
         total = _f32(0)
-        for c in range(g * CHUNK, min((g + 1) * CHUNK, values.size)):
-            total += values[c]
-            every_fourth[g * CHUNK + c % 4 * 8 + c % CHUNK // 4] = values[c]
-            in_place[c] = values[c] * _PLACES[c % 4]
-        sums[g] = total
+        for c in range(g * CHUNK, min((g + 1) * CHUNK, x.values.size)):
+            total += x.values[c]
+            x.in_place[c] = x.values[c] * _PLACES[c % 4]
+        x.sums[g] = total
 
 
 def input_scale(x, chunk):
@@ -113,7 +150,7 @@ def take(x, columns):
 
 
 def prepare(x):
-    """Fill in what follows from ``values``."""
+    """Fill in all that follows from ``values``. (``matvec.multiply`` fills in what its kernel reads.)"""
     _PREPARE[type(x)](x)
 
 
@@ -129,7 +166,8 @@ def _take_int8(x, columns):
 
 
 def _prepare_float(x):
-    _float_parts(x.sums, x.every_fourth, x.in_place, x.values)
+    put_every_fourth(x)
+    put_sums_and_places(x)
 
 
 def _prepare_int8(x):

@@ -15,7 +15,7 @@ from numba.extending import overload
 
 from . import floats, integers, packed
 from ._cache import jit, parallel_jit
-from .inputs import FloatInput, Int8Input, prepare
+from .inputs import FloatInput, Int8Input, prepare, put_every_fourth, put_sums_and_places
 from .packed import LANES
 from .targets import TARGET
 
@@ -28,6 +28,7 @@ PLAIN = {
     (packed.Int8Groups, FloatInput): integers.int8_groups,
 }
 SIMD = {}
+NEEDS = {}  # what the kernel of a packed type reads of float activations beside the values
 if TARGET is not None:
     from . import eight_rows, simd
 
@@ -36,6 +37,9 @@ if TARGET is not None:
         (packed.Int8Groups, simd.int8_groups), (packed.Int4Groups, eight_rows.int4_groups),
         (packed.Int4Zeros, eight_rows.int4_zeros), (packed.Int3Groups, eight_rows.int3_groups),
         (packed.Int2Groups, eight_rows.int2_groups))}
+    NEEDS = dict.fromkeys((packed.Int8Groups, packed.E4M3Groups), put_every_fourth)
+    NEEDS |= dict.fromkeys((packed.Int4Groups, packed.Int4Zeros, packed.Int3Groups, packed.Int2Groups),
+                           put_sums_and_places)
 
 
 def kernel_for(kind: type, x: type, table: dict | None = None):
@@ -73,8 +77,23 @@ def matvec(out, m, layer, x, room):
         share(out, m, layer, x, room[thread], first_row(rows, thread, threads), first_row(rows, thread + 1, threads))
 
 
+def prepare_for(m, x):
+    """Fill in what the kernel that multiplies m by x reads beside ``x.values``: nothing, for bfloat16."""
+    fill = prepare if type(x) is Int8Input else NEEDS.get(type(m))
+    if fill is not None:
+        fill(x)
+
+
+@overload(prepare_for)
+def _prepare_for_for(m, x):
+    fill = prepare if x.instance_class is Int8Input else NEEDS.get(m.instance_class)
+    if fill is None:
+        return lambda m, x: None
+    return lambda m, x: fill(x)
+
+
 @jit
 def multiply(out, m, layer, x, room):
     """``matvec`` of an input of which only ``values`` are filled in."""
-    prepare(x)
+    prepare_for(m, x)
     matvec(out, m, layer, x, room)

@@ -33,7 +33,7 @@ from .inputs import Int8Input, quantize_into, take
 from .matvec import multiply
 from .packed import CHUNK, aligned
 from .rows import decode_row
-from .step import add, rms_norm, rotate, swiglu
+from .step import add, normalise_heads, rms_norm, rotate, swiglu
 from .tiles import EIGHT, matmul, padded, stride, tile_product
 
 _f32 = np.float32
@@ -155,11 +155,12 @@ def _keep(keys, values, position, tokens, k, v):
 
 
 @parallel_jit
-def turn(p, start, count, qkv, heads, cos, sin):
-    """Rotary embedding of q and k of a chunk, in place; k and v also to p.keys and p.values, in float."""
+def turn(p, start, count, qkv, heads, cos, sin, q_norm, k_norm, layer, eps):
+    """Norms (Qwen3) and rotary embedding of q and k of a chunk, in place; k and v also to p.keys and p.values, in float."""
     last = heads + p.keys.shape[0]
     for t in prange(count):
         position = start + t
+        normalise_heads(qkv[t, :heads], qkv[t, heads:last], q_norm, k_norm, layer, eps)
         rotate(qkv[t, :last], cos[position], sin[position])
         _keep(p.keys, p.values, position, p.hidden.shape[0], qkv[t, heads:last], qkv[t, last:])
 
@@ -228,7 +229,7 @@ def prefill_layer(weights, cache, p, layer, chunk, heads, size, ffn, eps):
         normalise(p, start, count, w.attention_norm[layer], eps)
         matmul(p.out, rows, w.qkv, layer, p.x, width, count, p.tile, p.sums)
         qkv = p.out[:count * rows].reshape((count, heads + 2 * kv_heads, size))
-        turn(p, start, count, qkv, heads, w.cos, w.sin)
+        turn(p, start, count, qkv, heads, w.cos, w.sin, w.q_norm, w.k_norm, layer, eps)
         remember(cache, layer, start, count, qkv, heads)
         attend(p, start, count, heads, size)
         matmul(p.out, width, w.output, layer, p.x, heads * size, count, p.tile, p.sums)

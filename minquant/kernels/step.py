@@ -3,6 +3,7 @@
     hidden = embedding[token]                                          (hidden,)
     for every layer:
         a = rms_norm(hidden); q, k, v = qkv @ a                        one matrix: the rows of q, k and v stacked
+        q, k = normalised heads of q, k                                Qwen3 only
         q, k = rotate(q, k); append k, v to the cache
         hidden += output @ attend(q, cache)
         a = rms_norm(hidden); gate, up = gate_up @ a                   one matrix again
@@ -51,6 +52,8 @@ class Weights(NamedTuple):
     final_norm: np.ndarray        # (hidden,) float32
     cos: np.ndarray               # (context, head size / 2) float32
     sin: np.ndarray               # (context, head size / 2) float32
+    q_norm: np.ndarray = np.zeros((0, 0), np.float32)  # (layers, head size); empty where heads are not normalised
+    k_norm: np.ndarray = np.zeros((0, 0), np.float32)
 
 
 class Scratch(NamedTuple):
@@ -74,6 +77,16 @@ def rms_norm(out, x, gain, eps):
     factor = _f32(1.0 / np.sqrt(total / x.size + eps))
     for i in range(x.size):
         out[i] = x[i] * factor * gain[i]
+
+
+@jit
+def normalise_heads(q, k, q_norm, k_norm, layer, eps):
+    """In place, every head of q and k (heads, head size) float32, if there are gains (layers, head size)."""
+    if q_norm.shape[1]:
+        for head in range(q.shape[0]):
+            rms_norm(q[head], q[head], q_norm[layer], eps)
+        for head in range(k.shape[0]):
+            rms_norm(k[head], k[head], k_norm[layer], eps)
 
 
 @jit
@@ -120,6 +133,7 @@ def decode_step(logits, token, position, weights, cache, scratch, eps):
     for layer in range(cache.keys.shape[0]):
         rms_norm(hidden.values, s.hidden, w.attention_norm[layer], eps)
         multiply(s.qkv.reshape(s.qkv.size), w.qkv, layer, hidden, s.room)
+        normalise_heads(q, k, w.q_norm, w.k_norm, layer, eps)
         rotate(q, w.cos[position], w.sin[position])
         rotate(k, w.cos[position], w.sin[position])
         append(cache, layer, position, k, v)

@@ -9,6 +9,12 @@ scheme. It knows no model: each file can be read with its paper beside it.
     obq.py    the weight that costs least first, the others answer; for small matrices
     gptq.py   the same in a fixed order, which makes it fast; hessian.py and column_grid.py are what both stand on
 
+Three are about activations, which are rounded anew with every token:
+
+    smoothquant.py   divide the channels that are too large, multiply their weights
+    llm_int8.py      keep the columns with outliers in float
+    hadamard.py      matrices that spread an outlier over all coordinates
+
 The functions are imported eagerly, on purpose: ``methods.rtn`` is the function, its file has the same name, and an
 attribute found lazily would hand out the module.
 """
@@ -16,10 +22,14 @@ attribute found lazily would hand out the module.
 from .awq import AwqResult, ScaleSearch, awq, clip_weights, search_scales
 from .column_grid import check_scheme
 from .gptq import gptq, gptq_from_hessian
+from .hadamard import hadamard, has_hadamard, random_hadamard
 from .hessian import Hessian, hessian
 from .hqq import hqq
+from .llm_int8 import Decomposition, decompose, int32_matmul, llm_int8_matmul
 from .obq import obq
 from .rtn import rtn
+from .smoothquant import AlphaSearch, search_alpha, smooth_scales
 
-__all__ = ["AwqResult", "Hessian", "ScaleSearch", "awq", "check_scheme", "clip_weights", "gptq", "gptq_from_hessian",
-           "hessian", "hqq", "obq", "rtn", "search_scales"]
+__all__ = ["AlphaSearch", "AwqResult", "Decomposition", "Hessian", "ScaleSearch", "awq", "check_scheme", "clip_weights",
+           "decompose", "gptq", "gptq_from_hessian", "hadamard", "has_hadamard", "hessian", "hqq", "int32_matmul",
+           "llm_int8_matmul", "obq", "random_hadamard", "rtn", "search_alpha", "search_scales", "smooth_scales"]

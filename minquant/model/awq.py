@@ -76,7 +76,9 @@ def folds(config: Config, layer: int) -> list[Fold]:
              Fold(f"{block}.post_attention_layernorm.weight", (f"{mlp}.gate_proj.weight", f"{mlp}.up_proj.weight"),
                   "feed_forward"),
              Fold(f"{mlp}.up_proj.weight", (f"{mlp}.down_proj.weight",))]
-    return found if config.heads == config.kv_heads else [found[0], *found[2:]]
+    if config.heads != config.kv_heads:
+        found.remove(found[1])
+    return found[:-1] if config.online_hadamard else found  # a Hadamard matrix between up and down mixes the rows
 
 
 def fold(weights: Mapping[str, np.ndarray], place: Fold, scales: np.ndarray) -> dict[str, np.ndarray]:

@@ -142,7 +142,9 @@ class LayerCache:
 
 
 def _angles(config: Config, form: CacheFormat, count: int) -> Angles | None:
-    return layers.rope_angles(np.arange(count), config.head_dim, config.rope_theta) if form.before_rope else None
+    if not form.before_rope:
+        return None
+    return layers.rope_angles(np.arange(count), config.head_dim, config.rope_theta, config.rope_scaling)
 
 
 class KVCache:

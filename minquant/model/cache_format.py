@@ -12,7 +12,7 @@ Why keys by channel
     spoil the one it looks at: they stay by token.
 Why before RoPE
     RoPE turns pairs of channels by angles that grow with the position, so a channel that was steady swings: its range
-    over 32 tokens widens. Before RoPE the channel is as the matrix made it. The price: every key is turned at each read.
+    over 32 tokens widens. Before RoPE the channel is as the matrix made it. The price: keys are turned at each read.
 When a group is written
     A column of 32 tokens can only be rounded when all are there. Until then, and for ``window`` tokens more, keys and
     values are kept in bf16. The oldest 32 leave together, are rounded once from what was kept, and never again:

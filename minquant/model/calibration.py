@@ -9,7 +9,7 @@ How it works
 
 from __future__ import annotations
 
-from typing import Any, Callable, Iterable
+from typing import Any, Callable, Container, Iterable
 
 import numpy as np
 
@@ -35,12 +35,14 @@ def start(model: Transformer, calibration: Any, method: str) -> list[State]:
 
 
 def observe(model: Transformer, layer: int, states: Iterable[State],
-            gather: Callable[[], Gatherer]) -> dict[str, Gatherer]:
-    """Run the windows through a block and gather what its matrices read, by name; those left in float are left out.
+            gather: Callable[[], Gatherer], wanted: Container[str] | None = None) -> dict[str, Gatherer]:
+    """Run the windows through a block and gather what its matrices read, by name: those that are wanted, by default
+    those that are not left in float.
 
     Raises ValueError, naming the matrix, for an input that the gatherer refuses.
     """
-    wanted = {name for name in linear_names(model.config, layer) if model.recipe.scheme_of(name)}
+    if wanted is None:
+        wanted = {name for name in linear_names(model.config, layer) if model.recipe.scheme_of(name)}
     gathered: dict[str, Gatherer] = {}
     seen: np.ndarray | None = None  # the input that was added last, and where
     latest: Gatherer | None = None
@@ -68,4 +70,4 @@ def advance(model: Transformer, layer: int, states: Iterable[State]) -> list[Sta
 
 
 def _angles(config: Config, length: int) -> tuple[np.ndarray, np.ndarray]:
-    return layers.rope_angles(np.arange(length), config.head_dim, config.rope_theta)
+    return layers.rope_angles(np.arange(length), config.head_dim, config.rope_theta, config.rope_scaling)

@@ -7,7 +7,8 @@ How it works
 
 Sources
     RMSNorm: Zhang and Sennrich 2019 (arXiv 1910.07467), eq. 4. RoPE: Su et al. 2021 (arXiv 2104.09864), eq. 34, in
-    the *rotate-half* pairing of GPT-NeoX and Llama (component i turns with i + h/2, not with i + 1). Grouped-query
+    the *rotate-half* pairing of GPT-NeoX and Llama (component i turns with i + h/2, not with i + 1); its scaling in
+    Llama 3.1: transformers, ``modeling_rope_utils.py`` (_compute_llama3_parameters). Grouped-query
     attention: Ainslie et al. 2023 (arXiv 2305.13245). SwiGLU: Shazeer 2020 (arXiv 2002.05202).
 
 What we leave out
@@ -29,9 +30,9 @@ def linear(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
 
 
 def rms_norm(x: np.ndarray, gain: np.ndarray, eps: float) -> np.ndarray:
-    """Divide each row of x (T, d) by its root mean square, then multiply by gain (d,)."""
-    mean_square = np.mean(x * x, axis=-1, keepdims=True)  # (T, 1)
-    return x / np.sqrt(mean_square + np.float32(eps)) * gain  # (T, d)
+    """Divide each row of x (..., d) by its root mean square, then multiply by gain (d,)."""
+    mean_square = np.mean(x * x, axis=-1, keepdims=True)  # (..., 1)
+    return x / np.sqrt(mean_square + np.float32(eps)) * gain  # (..., d)
 
 
 def silu(x: np.ndarray) -> np.ndarray:
@@ -52,13 +53,27 @@ def softmax(scores: np.ndarray) -> np.ndarray:
     return e
 
 
-def rope_angles(positions: np.ndarray, head_dim: int, theta: float) -> tuple[np.ndarray, np.ndarray]:
-    """Cosine and sine of the RoPE angles, each (T, h/2), for positions (T,).
+def rope_frequencies(head_dim: int, theta: float, scaling: tuple[float, float, float, int] | None = None) -> np.ndarray:
+    """How far each pair turns per token: float64 (h/2,), theta^(-2i/h) for pair i.
 
-    Pair i turns by position * theta^(-2i/h). The product is taken in float64 and rounded once.
+    ``scaling`` is Llama 3's (factor, low, high, original context C): a pair whose wavelength is above C / low turns
+    ``factor`` times slower, one below C / high as before, and in between the two are mixed, linearly in C / wavelength.
     """
     frequency = theta ** (-np.arange(0, head_dim, 2) / head_dim)  # (h/2,)
-    angle = np.outer(positions, frequency)  # (T, h/2)
+    if scaling is None:
+        return frequency
+    factor, low, high, context = scaling
+    share = np.clip((context * frequency / (2 * np.pi) - low) / (high - low), 0, 1)  # of the unscaled frequency
+    return frequency * (share + (1 - share) / factor)
+
+
+def rope_angles(positions: np.ndarray, head_dim: int, theta: float,
+                scaling: tuple[float, float, float, int] | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Cosine and sine of the RoPE angles, each (T, h/2), for positions (T,).
+
+    Pair i turns by position * frequency i. The product is taken in float64 and rounded once.
+    """
+    angle = np.outer(positions, rope_frequencies(head_dim, theta, scaling))  # (T, h/2)
     return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
 
 

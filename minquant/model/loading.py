@@ -1,20 +1,19 @@
 """Loading and saving a model: a folder in Hugging Face's layout.
 
 How it works
-    ``config.json`` gives the shape, ``model.safetensors`` the weights, ``tokenizer.json`` the pieces. From the shape
-    follow the names and shapes of all tensors; what the file holds must be exactly that. Weights are read through a
-    memory map and become float32.
+    ``config.json`` gives the shape, ``model.safetensors`` or several files (``shards.py``) the weights,
+    ``tokenizer.json`` the pieces. From the shape follow the names and shapes of all tensors; what the files hold must
+    be exactly that. Weights are read through a memory map and become float32, at once or each time they are asked for.
 
 What we leave out
-    Other families than Llama, weights spread over several files, quantized checkpoints of others (``saving.py`` writes
-    and reads our own). Each is refused by name.
+    Other families than Llama and Qwen3, quantized checkpoints of others (``minquant.interop`` reads some; ``saving.py``
+    writes and reads our own). Each is refused by name.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import warnings
 from pathlib import Path
 from typing import Any
 
@@ -23,17 +22,20 @@ import numpy as np
 from .._paths import data_dir, data_path
 from . import safetensors, saving
 from .config import EMBEDDING, HEAD, Config, tensor_shapes
-from .tokenizer import Tokenizer
+from .library_tokenizer import read_tokenizer
+from .shards import Shards, Stored
 from .transformer import Transformer
 
 
-def load(source: str | os.PathLike) -> Transformer:
+def load(source: str | os.PathLike, lazy: bool = False) -> Transformer:
     """Load a model.
 
     Args:
         source: ``"tiny"``, the trained model that comes with minquant; or a folder with ``config.json``,
-            ``model.safetensors`` (bf16, fp16 or float32) and perhaps ``tokenizer.json``; or a file that ``model.save``
-            wrote, quantized or not.
+            ``model.safetensors`` or several files and their index (bf16, fp16 or float32), and perhaps
+            ``tokenizer.json``; or a file that ``model.save`` wrote, quantized or not.
+        lazy: leave the weights of a folder on the disk. ``model.weights`` then reads a tensor each time it is asked
+            for: a checkpoint may be larger than memory, and a forward pass takes longer.
 
     Returns:
         A Transformer with float32 weights; its ``tokenizer`` is None where the folder has none that we can read.
@@ -45,20 +47,21 @@ def load(source: str | os.PathLike) -> Transformer:
     """
     if source == "tiny":
         data_path("model.safetensors")  # says where it should be, if it is missing
-        return load(data_dir())
+        return load(data_dir(), lazy)
     folder = Path(source)
     if folder.is_file():
         return saving.load_file(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"there is no model {str(source)!r}: give 'tiny', a folder with config.json and "
                                 "model.safetensors, or a file that model.save wrote")
-    config = Config.from_huggingface(_read_json(folder / "config.json"))
-    file = safetensors.SafetensorsFile(_weights_file(folder))
-    _check_tensors(config, file)
-    weights = {name: file[name] for name in tensor_shapes(config)}
-    if config.tied and HEAD in file and not np.array_equal(file[HEAD], weights[EMBEDDING]):
-        raise ValueError(f"{file.path.name}: {HEAD} differs from {EMBEDDING}, though config.json ties them")
-    return Transformer(config, weights, _read_tokenizer(folder / "tokenizer.json", config))
+    config = Config.from_huggingface(read_json(folder / "config.json"))
+    shards = open_shards(folder)
+    check_tensors(config, shards)
+    weights = Stored(shards, tensor_shapes(config))
+    if config.tied and HEAD in shards and not _same(shards, HEAD, EMBEDDING):
+        raise ValueError(f"{shards.file_of(HEAD)}: {HEAD} differs from {EMBEDDING}, though config.json ties them")
+    tokenizer = read_tokenizer(folder / "tokenizer.json", config)
+    return Transformer(config, weights if lazy else dict(weights), tokenizer)
 
 
 def save(model: Transformer, folder: str | os.PathLike) -> None:
@@ -72,55 +75,47 @@ def save(model: Transformer, folder: str | os.PathLike) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     safetensors.write(folder / "model.safetensors", tensor_shapes(model.config), model.weights)
     if model.tokenizer is not None:
-        _write_text(folder / "tokenizer.json", model.tokenizer.to_json())
-    _write_text(folder / "config.json", json.dumps(model.config.to_huggingface(), indent=2) + "\n")
+        write_text(folder / "tokenizer.json", model.tokenizer.to_json())
+    write_text(folder / "config.json", json.dumps(model.config.to_huggingface(), indent=2) + "\n")
 
 
-def _weights_file(folder: Path) -> Path:
-    """``model.safetensors`` of a folder; clear words for the other ways weights are stored."""
-    path = folder / "model.safetensors"
-    if path.is_file():
-        return path
-    if (folder / "model.safetensors.index.json").exists():
-        raise ValueError(f"{folder.name}: the weights are spread over several files (model.safetensors.index.json); "
-                         "this version reads a single model.safetensors")
-    if list(folder.glob("*.bin")) or list(folder.glob("*.pt*")):
-        raise ValueError(f"{folder.name}: the weights are pickled, and a pickle can run code; convert them to "
-                         "model.safetensors first")
-    raise FileNotFoundError(f"{folder.name}: model.safetensors is missing")
+def open_shards(folder: Path) -> Shards:
+    """The tensors of a folder. Raises FileNotFoundError where there are none, ValueError for pickled or damaged ones."""
+    if not (folder / "model.safetensors").is_file() and not (folder / "model.safetensors.index.json").is_file():
+        if list(folder.glob("*.bin")) or list(folder.glob("*.pt*")):
+            raise ValueError(f"{folder.name}: the weights are pickled, and a pickle can run code; convert them to "
+                             "model.safetensors first")
+        raise FileNotFoundError(f"{folder.name}: model.safetensors is missing")
+    return Shards(folder)
 
 
-def _check_tensors(config: Config, file: safetensors.SafetensorsFile) -> None:
-    """Raise ValueError unless the file holds exactly the tensors of the shape (and perhaps a tied lm_head)."""
+def check_tensors(config: Config, shards: Shards) -> None:
+    """Raise ValueError unless the files hold exactly the tensors of the shape (and perhaps a tied lm_head)."""
     expected = tensor_shapes(config)
     for name, shape in expected.items():
-        if name not in file.shapes:
-            raise ValueError(f"{file.path.name}: tensor {name} is missing; config.json asks for it as {shape}")
-        if file.shapes[name] != shape:
-            raise ValueError(f"{file.path.name}: tensor {name} has shape {file.shapes[name]}; config.json asks for "
-                             f"{shape}")
+        if name not in shards:
+            raise ValueError(f"{shards.title}: tensor {name} is missing; config.json asks for it as {shape}")
+        if shards.shapes[name] != shape:
+            raise ValueError(f"{shards.file_of(name)}: tensor {name} has shape {shards.shapes[name]}; config.json asks "
+                             f"for {shape}")
     known = {*expected, HEAD}
-    for name in file:
+    for name in shards:
         if name not in known and not name.endswith("rotary_emb.inv_freq"):  # old files store the RoPE wavelengths
-            raise ValueError(f"{file.path.name}: tensor {name} has no place in this model; a model that uses it is not "
-                             "supported")
+            raise ValueError(f"{shards.file_of(name)}: tensor {name} has no place in this model; a model that uses it "
+                             "is not supported")
 
 
-def _read_tokenizer(path: Path, config: Config) -> Tokenizer | None:
-    if not path.exists():
-        return None
-    try:
-        tokenizer = Tokenizer.from_file(path)
-    except ValueError as error:
-        warnings.warn(f"the model is loaded without its tokenizer: {error}", stacklevel=3)
-        return None
-    if tokenizer.vocab_size > config.vocab_size:
-        raise ValueError(f"tokenizer.json has token {tokenizer.vocab_size - 1}, and config.json a vocabulary of "
-                         f"{config.vocab_size}: they belong to different models")
-    return tokenizer
+def _same(shards: Shards, one: str, other: str) -> bool:
+    """Do two tensors hold the same numbers? Compared some rows at a time."""
+    if shards.shapes[one] != shards.shapes[other]:
+        return False
+    rows, step = shards.shapes[one][0], 4096
+    return all(np.array_equal(shards.rows(one, i, i + step), shards.rows(other, i, i + step))
+               for i in range(0, rows, step))
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_json(path: Path) -> dict[str, Any]:
+    """The JSON object in a file. Raises FileNotFoundError or ValueError, naming the file."""
     if not path.is_file():
         raise FileNotFoundError(f"{path.parent.name}: {path.name} is missing")
     try:
@@ -132,7 +127,8 @@ def _read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a text file under a temporary name, then rename it."""
     temporary = path.with_name(path.name + ".tmp")
     try:
         temporary.write_text(text, encoding="utf-8")

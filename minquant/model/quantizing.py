@@ -7,14 +7,19 @@ How it works
     blocks see, and can answer, the errors of earlier ones. A method that does not ask costs no forward pass. AWQ
     first edits the float weights of the block at hand, its norms among them (``awq.py``); then a method rounds them.
 
+    Before all that, SmoothQuant and rotation rewrite the float model as a whole (``smoothing.py``, ``rotation.py``).
+    After it, static scales of activations are chosen (``static.py``); until then activations stay in float. LLM.int8()
+    rounds nothing beforehand: outliers are told by the input, in ``Transformer``.
+
 What we leave out
-    SmoothQuant and rotation, which edit float weights as well. Calibrating the matrices of one block on each other, o
+    Calibrating the matrices of one block on each other, o
     on rounded q, k and v and so on ("true sequential" in AutoGPTQ): four passes through a block instead of one.
 """
 
 from __future__ import annotations
 
 from collections import ChainMap
+from dataclasses import replace
 from typing import Any, Callable, Iterable
 
 import numpy as np
@@ -24,8 +29,12 @@ from . import awq
 from . import calibration as text
 from .attending import AttentionFormat
 from .cache_format import CacheFormat
-from .config import EMBEDDING, Config, linear_names, tensor_shapes
-from .recipe import METHODS, Method, Recipe
+from .config import EMBEDDING, linear_names, tensor_shapes
+from .method import METHODS, Method, method_of
+from .recipe import Recipe
+from .rotation import rotate
+from .smoothing import smooth
+from .static import input_grids
 from .transformer import Transformer
 
 
@@ -47,39 +56,48 @@ def quantize(model: Transformer, recipe: Recipe, calibration: Any = None, progre
             ``overrides`` that matches nothing, missing calibration tokens, a model whose weights are quantized already.
             The message names the weight.
     """
-    if not isinstance(recipe, Recipe):
-        raise TypeError(f"quantize takes a Recipe, not {type(recipe).__name__}: Recipe(weights={recipe!r})")
-    if model.qtensors:
-        raise ValueError(f"this model's weights are quantized already ({model.recipe}); quantize the float model")
-    _check(model.config, recipe)
+    check(model, recipe)
+    model = _prepared(model, recipe, calibration)
     rounded, qtensors = {}, {}
-    partial = Transformer(model.config, ChainMap(rounded, model.weights), model.tokenizer, recipe)
+    until_then = replace(recipe, activations=None) if recipe.static else recipe
+    partial = Transformer(model.config, ChainMap(rounded, model.weights), model.tokenizer, until_then)
 
     def put(name: str, method: Method, scheme: str, inputs: Any = None) -> None:
-        qtensors[name] = _quantize_weight(name, partial.weights[name], inputs, method, scheme)
+        qtensors[name] = quantize_weight(name, partial.weights[name], inputs, method, scheme)
         rounded[name] = qtensors[name].dequantize()
 
     if recipe.head is not None and not recipe.skips(model.config.head_name):
         put(model.config.head_name, METHODS["rtn"], recipe.head)
-    if recipe.has_weights:
+    if recipe.has_weights and not method_of(recipe.method)[0].decompose:
         _quantize_blocks(partial, put, calibration, progress)
     weights = {**model.weights, **rounded} if isinstance(model.weights, dict) else ChainMap(rounded, model.weights)
-    return Transformer(model.config, weights, model.tokenizer, recipe, qtensors)
+    grids = input_grids(partial, recipe, calibration) if recipe.static else {}
+    return Transformer(model.config, weights, model.tokenizer, recipe, qtensors, grids)
+
+
+def _prepared(model: Transformer, recipe: Recipe, calibration: Any) -> Transformer:
+    """The float model as the method rewrites it before anything is rounded: the same function."""
+    method, option = method_of(recipe.method)
+    if method.prepare or method.decompose:
+        _check_finite(model, linear_names(model.config))
+    if method.prepare == "smooth":
+        return smooth(model, calibration, option, recipe.weights, recipe.activation_scheme)
+    return rotate(model, option) if method.prepare == "rotate" else model
 
 
 def _quantize_blocks(partial: Transformer, put: Callable, calibration: Any, progress: Any) -> None:
     """Quantize the blocks in order; ``partial`` sees each weight as soon as ``put`` has rounded it."""
-    recipe, method = partial.recipe, METHODS[partial.recipe.method]
-    states = text.start(partial, calibration, recipe.method) if method.needs_text else []
+    recipe, (method, _) = partial.recipe, method_of(partial.recipe.method)
+    states = text.start(partial, calibration, recipe.method) if method.needs_states else []
     for layer in _wrap(progress)(range(partial.config.layers)):
-        _quantize_block(partial, layer, states, method, put)
+        quantize_block(partial, layer, states, method, put)
         states = text.advance(partial, layer, states)
 
 
-def _quantize_block(partial: Transformer, layer: int, states: list[text.State], method: Method, put: Callable) -> None:
+def quantize_block(partial: Transformer, layer: int, states: list[text.State], method: Method, put: Callable) -> None:
     """Quantize one block. What was gathered of its inputs is given up at the end, before the next block's is."""
     names = linear_names(partial.config, layer)
-    if method.needs_text:
+    if method.needs_states:
         _check_finite(partial, names)
     if method.scale:
         partial.weights.update(awq.scale_block(partial, layer, states, method.clip))
@@ -97,20 +115,25 @@ def _check_finite(model: Transformer, names: Iterable[str]) -> None:
             raise ValueError(f"{name} holds NaN or infinity: find out where they come from")
 
 
-def _quantize_weight(name: str, weight: np.ndarray, inputs: Any, method: Method, scheme: str) -> QTensor:
+def quantize_weight(name: str, weight: np.ndarray, inputs: Any, method: Method, scheme: str) -> QTensor:
+    """One weight by a method. Raises ValueError naming it."""
     try:
         return method.quantize(weight, inputs, Scheme.parse(scheme))
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from error
 
 
-def _check(config: Config, recipe: Recipe) -> None:
-    """Raise ValueError, before any work is done, where the recipe does not fit the model's shape."""
-    shapes = tensor_shapes(config)
+def check(model: Transformer, recipe: Recipe) -> None:
+    """Raise ValueError or TypeError, before any work is done, where the recipe does not fit the model."""
+    if not isinstance(recipe, Recipe):
+        raise TypeError(f"quantize takes a Recipe, not {type(recipe).__name__}: Recipe(weights={recipe!r})")
+    if model.qtensors:
+        raise ValueError(f"this model's weights are quantized already ({model.recipe}); quantize the float model")
+    config, shapes = model.config, tensor_shapes(model.config)
     linears = linear_names(config)
     recipe.check_names(linears, [config.head_name, EMBEDDING])
     for name in linears:
-        for part, scheme in (("weights", recipe.scheme_of(name)), ("activations", recipe.activations)):
+        for part, scheme in (("weights", recipe.scheme_of(name)), ("activations", recipe.activation_scheme)):
             if scheme is not None and not recipe.skips(name):
                 _check_group(Scheme.parse(scheme), shapes[name][-1], f"{part} of {name}")
     if recipe.head is not None and not recipe.skips(config.head_name):

@@ -5,75 +5,24 @@ How it works
     the cached keys and values, the operands of attention, the output matrix. A part without a scheme stays in float.
     ``overrides`` gives single matrices of the blocks another scheme than ``weights``: mixed precision.
     The recipe checks itself when it is made, so that a typing error shows at once and not after an hour of
-    calibration. ``METHODS`` lists the ways to choose the codes of a weight matrix.
+    calibration. ``method.py`` lists the ways to choose the codes of a weight matrix.
 """
 
 from __future__ import annotations
 
 import fnmatch
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Callable, Iterable, Mapping
 
 import numpy as np
 
-from ..methods import Hessian, check_scheme, gptq_from_hessian, hqq, rtn
-from ..methods.awq import check_scheme as check_scales
-from ..methods.hqq import check_scheme as check_zero_point
-from ..scaling import QTensor, Scheme, fake_quantize
+from ..scaling import Scheme, fake_quantize
 from .attending import AttentionFormat
 from .cache_format import CacheFormat
-from .gatherers import Gatherer, Samples
+from .method import method_of
 
 
-@dataclass(frozen=True)
-class Method:
-    """A way to choose the codes of one weight matrix.
-
-    Attributes:
-        quantize: function of (weight (out, in), what was gathered of its inputs or None, scheme) that gives a QTensor.
-        needs_inputs: the function wants to know the inputs of the matrix on calibration text.
-        gather: makes what takes these inputs piece by piece and keeps what the function needs: all of them, (samples,
-            in), by default.
-        check: raises ValueError for a scheme that the function cannot work with.
-        scale, clip: the weights of a block are scaled, and clipped, by AWQ's searches before the function sees them.
-    """
-
-    quantize: Callable[[np.ndarray, Any, Scheme], QTensor]
-    needs_inputs: bool = False
-    gather: Callable[[], Gatherer] = Samples
-    check: Callable[[Scheme], Any] = Scheme.parse
-    scale: bool = False
-    clip: bool = False
-
-    @property
-    def needs_text(self) -> bool:
-        """Whether the method looks at calibration text at all."""
-        return self.needs_inputs or self.scale
-
-
-def _round_to_nearest(weight: np.ndarray, inputs: None, scheme: Scheme) -> QTensor:
-    return rtn(weight, scheme)
-
-
-def _half_quadratic(weight: np.ndarray, inputs: None, scheme: Scheme) -> QTensor:
-    return hqq(weight, scheme)
-
-
-def _check_both(scheme: Scheme) -> None:
-    check_scales(scheme), check_scheme(scheme)
-
-
-_gptq_act_order = partial(gptq_from_hessian, act_order=True, static_groups=True)
-
-METHODS: dict[str, Method] = {
-    "rtn": Method(_round_to_nearest),
-    "gptq": Method(gptq_from_hessian, needs_inputs=True, gather=Hessian, check=check_scheme),
-    "gptq_act_order": Method(_gptq_act_order, needs_inputs=True, gather=Hessian, check=check_scheme),
-    "awq": Method(_round_to_nearest, check=check_scales, scale=True, clip=True),
-    "awq+gptq": Method(gptq_from_hessian, needs_inputs=True, gather=Hessian, check=_check_both, scale=True),
-    "hqq": Method(_half_quadratic, check=check_zero_point),
-}
+STATIC = ":static"
 
 
 @dataclass(frozen=True)
@@ -82,9 +31,10 @@ class Recipe:
 
     Attributes:
         weights: scheme of the matrices of the blocks.
-        method: how their codes are chosen, a key of ``METHODS``.
+        method: how their codes are chosen: a key of ``METHODS``, for some with an option ("smoothquant:0.75").
         activations: scheme of the input of every linear layer that is not left in float itself; the output
-            matrix is one of them where ``head`` is given. ``"int8:tensor"`` takes one scale over the tokens at hand.
+            matrix is one of them where ``head`` is given. ``"int8:tensor"`` takes one scale over the tokens at hand,
+            ``"int8:tensor:static"`` one chosen beforehand on calibration text.
         kv: format of cached keys (after RoPE) and values: a scheme, for each head of each token on its own; ``"kivi4"``
             and ``"kivi2"``; or with ``:keychannel`` and ``:prerope`` (see ``cache_format.py``).
         attention: scheme of the queries, the keys and the attention probabilities, row by row; with ``:smooth`` the
@@ -113,15 +63,24 @@ class Recipe:
             given = getattr(self, part)
             if given is None:
                 continue
-            scheme = _parse(part, given, _READERS.get(part, Scheme.parse))
+            scheme = _parse(part, self.activation_scheme if part == "activations" else given,
+                            _READERS.get(part, Scheme.parse))
             if part == "activations":
                 _check_granularity(part, scheme)
-            object.__setattr__(self, part, given if isinstance(given, str) else str(Scheme.parse(given)))
-        if self.method not in METHODS:
-            raise ValueError(f"recipe, method: {self.method!r} is unknown; this version has {', '.join(METHODS)}")
+            if not isinstance(given, str):
+                object.__setattr__(self, part, str(Scheme.parse(given)))
+        if self.static and Scheme.parse(self.activation_scheme).granularity != "tensor":
+            raise ValueError(f"recipe, activations: {self.activations!r}: only one scale for the whole tensor can be "
+                             "chosen before the tokens are there; write int8:tensor:static")
+        try:
+            method, _ = method_of(self.method)
+        except ValueError as error:
+            raise ValueError(f"recipe, method: {error}") from None
         if self.weights is not None:
             _check_method(self.method, Scheme.parse(self.weights))
         object.__setattr__(self, "overrides", _pairs(self.overrides, self.method))
+        if method.decompose:
+            _check_decomposition(self)
         skip = (self.skip,) if isinstance(self.skip, str) else tuple(self.skip)
         if not all(isinstance(pattern, str) and pattern for pattern in skip):
             raise TypeError(f"recipe, skip: names of weights as strings, not {self.skip!r}")
@@ -130,6 +89,22 @@ class Recipe:
     def skips(self, name: str) -> bool:
         """Does ``skip`` leave the weight of this name in float?"""
         return any(_matches(name, pattern) for pattern in self.skip)
+
+    @property
+    def static(self) -> bool:
+        """Are the scales of activations chosen beforehand?"""
+        return isinstance(self.activations, str) and self.activations.endswith(STATIC)
+
+    @property
+    def activation_scheme(self) -> str | None:
+        """The scheme of activations without what says when its scale is chosen."""
+        return self.activations.removesuffix(STATIC) if isinstance(self.activations, str) else self.activations
+
+    @property
+    def needs_text(self) -> bool:
+        """Does quantizing by this recipe look at calibration text?"""
+        method, _ = method_of(self.method)
+        return self.static or (method.needs_text if self.has_weights else method.prepare == "smooth")
 
     @property
     def has_weights(self) -> bool:
@@ -192,9 +167,17 @@ def _pairs(overrides: Any, method: str) -> tuple[tuple[str, str], ...]:
 def _check_method(method: str, scheme: Scheme, part: str = "weights") -> None:
     """Refuse a scheme of weights that the method cannot work with."""
     try:
-        METHODS[method].check(scheme)
+        method_of(method)[0].check(scheme)
     except ValueError as error:
         raise ValueError(f"recipe, {part}, method {method!r}: {error}") from None
+
+
+def _check_decomposition(recipe: Recipe) -> None:
+    """LLM.int8() has both sides of a product in integers of the same size, everywhere or nowhere."""
+    bits = Scheme.parse(recipe.weights).bits if recipe.weights is not None else 8
+    if recipe.weights is None or recipe.activations != f"int{bits}:token" or recipe.overrides:
+        raise ValueError(f"recipe, method {recipe.method!r}: both sides of every product are rounded, so it goes with "
+                         f"weights='int{bits}:channel', activations='int{bits}:token' and no overrides")
 
 
 def _check_granularity(part: str, scheme: Scheme) -> None:

@@ -11,7 +11,7 @@ Source
     overlaps, at most 100 MB of header.
 
 What we leave out
-    Integers but for bytes, and 8-bit floats.
+    Other integers than those that quantized checkpoints hold (U8, I8, I32, I64), and 8-bit floats.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ from ..formats import get as get_format
 
 MAX_HEADER = 100_000_000
 _FLOATS = {"F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-_STORED = {**_FLOATS, "U8": "|u1"}
-_WRITTEN = {np.dtype(np.float32): "F32", np.dtype(np.uint16): "BF16", np.dtype(np.uint8): "U8"}
+_STORED = {**_FLOATS, "U8": "|u1", "I8": "|i1", "I32": "<i4", "I64": "<i8"}
+_WRITTEN = {np.dtype(np.uint16): "BF16"} | {np.dtype(t): name for name, t in _STORED.items() if name != "BF16"}
+BLOCK = 1 << 20  # numbers converted at once
 
 
 class SafetensorsFile(Mapping):
@@ -49,21 +50,35 @@ class SafetensorsFile(Mapping):
         self.shapes = {name: shape for name, (_, shape, _) in self._entries.items()}
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """The tensor as a new float32 array. Raises ValueError for a dtype that is no float, NaN or infinity."""
+        """The tensor as a new float32 array, converted in blocks of rows. Raises as ``rows``."""
+        shape = self.shapes[name]
+        if len(shape) < 2 or math.prod(shape) <= BLOCK:
+            return self.rows(name)
+        x, step = np.empty(shape, np.float32), max(1, BLOCK // math.prod(shape[1:]))
+        for start in range(0, shape[0], step):
+            x[start:start + step] = self.rows(name, start, start + step)
+        return x
+
+    def rows(self, name: str, start: int = 0, stop: int | None = None) -> np.ndarray:
+        """Some rows of a tensor as a new float32 array; nothing else of the file is read.
+
+        Raises ValueError for a dtype that is no float, NaN or infinity.
+        """
         dtype = self._entries[name][0]
         if dtype not in _FLOATS:
             raise ValueError(f"{self.path.name}: tensor {name} has dtype {dtype}; this version reads "
                              f"{', '.join(_FLOATS)}")
-        stored = self.stored(name)
+        stored = self.stored(name)[start:stop] if self.shapes[name] else self.stored(name)
         x = get_format("bf16").decode(stored) if dtype == "BF16" else np.array(stored, np.float32)
         if not np.isfinite(x).all():
             where = tuple(map(int, np.argwhere(~np.isfinite(x))[0]))
-            raise ValueError(f"{self.path.name}: tensor {name} holds {x[where]} at {where}; weights must be finite")
+            place = (where[0] + start, *where[1:]) if where else where
+            raise ValueError(f"{self.path.name}: tensor {name} holds {x[where]} at {place}; weights must be finite")
         return x
 
     def stored(self, name: str) -> np.ndarray:
-        """The tensor as the file holds it, read only: float32, float16, uint16 (codes of bf16) or uint8. Raises
-        ValueError for another dtype."""
+        """The tensor as the file holds it, read only: float32, float16, uint16 (codes of bf16) or integers.
+        Raises ValueError for another dtype."""
         dtype, shape, begin = self._entries[name]
         if dtype not in _STORED:
             raise ValueError(f"{self.path.name}: tensor {name} has dtype {dtype}; this version reads "
@@ -99,7 +114,7 @@ def write(path: str | os.PathLike, shapes: Mapping[str, tuple[int, ...]], tensor
                 raise ValueError(f"{path.name} was not written: tensor {name} {fault}")
             yield get_format("bf16").encode(x)
 
-    _write(path, {name: ("BF16", shape) for name, shape in shapes.items()}, encoded(), {"format": "pt"})
+    write_streamed(path, {name: ("BF16", shape) for name, shape in shapes.items()}, encoded(), {"format": "pt"})
 
 
 def write_stored(path: str | os.PathLike, tensors: Mapping[str, np.ndarray], metadata: Mapping[str, str]) -> None:
@@ -107,16 +122,20 @@ def write_stored(path: str | os.PathLike, tensors: Mapping[str, np.ndarray], met
 
     Args:
         path: as for ``write``.
-        tensors: name to array: float32, uint16 (codes of bf16) or uint8.
+        tensors: name to array: float32, float16, uint16 (codes of bf16), int8, uint8, int32 or int64.
         metadata: name to string.
     """
     kinds = {name: (_WRITTEN[x.dtype], x.shape) for name, x in tensors.items()}
-    _write(Path(path), kinds, iter(tensors.values()), metadata)
+    write_streamed(path, kinds, iter(tensors.values()), metadata)
 
 
-def _write(path: Path, kinds: Mapping[str, tuple[str, tuple[int, ...]]], arrays: Iterator[np.ndarray],
-           metadata: Mapping[str, str]) -> None:
-    """Write tensors of these (dtype, shape), read one at a time, under a temporary name first."""
+def write_streamed(path: str | os.PathLike, kinds: Mapping[str, tuple[str, tuple[int, ...]]],
+                   arrays: Iterator[np.ndarray], metadata: Mapping[str, str]) -> None:
+    """Write tensors of these (dtype, shape), read one at a time, under a temporary name first.
+
+    Raises ValueError for an array that is not what was announced; the file is then not there.
+    """
+    path = Path(path)
     header, end = {"__metadata__": dict(metadata)}, 0
     for name, (dtype, shape) in kinds.items():
         begin, end = end, end + np.dtype(_STORED[dtype]).itemsize * math.prod(shape)
@@ -127,8 +146,10 @@ def _write(path: Path, kinds: Mapping[str, tuple[str, tuple[int, ...]]], arrays:
     try:
         with open(temporary, "wb") as file:
             file.write(len(text).to_bytes(8, "little") + text)
-            for (dtype, _), array in zip(kinds.values(), arrays, strict=True):
-                file.write(array.astype(_STORED[dtype], copy=False).tobytes())
+            for (name, (dtype, shape)), array in zip(kinds.items(), arrays, strict=True):
+                if array.shape != tuple(shape):
+                    raise ValueError(f"{path.name} was not written: tensor {name} has shape {array.shape}, not {shape}")
+                file.write(np.ascontiguousarray(array.astype(_STORED[dtype], copy=False)).data)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)

@@ -10,6 +10,7 @@ How it works
         version      of this layout, 1
         config       the shape of the model
         recipe       how it was quantized
+        grids        name of a matrix -> scale and zero point of its input, where they were chosen beforehand
         schemes      name of a quantized weight -> its scheme, with which its bytes are read
         tokenizer    the content of a tokenizer.json, or null
 
@@ -32,15 +33,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..formats import get as get_format
-from ..scaling import QTensor, Scheme
+from ..scaling import FixedGrid, QTensor, Scheme
 from .config import Config, tensor_shapes
+from .library_tokenizer import from_json
+from .qtensors import packed_parts, scheme_of
 from .recipe import Recipe
 from .safetensors import SafetensorsFile, write_stored
-from .tokenizer import Tokenizer
 from .transformer import Transformer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 KEY, VERSION = "minquant", 1
 
@@ -48,18 +50,20 @@ KEY, VERSION = "minquant", 1
 def save_file(model: Transformer, path: str | os.PathLike) -> None:
     """Write a model, quantized or not, as one file that ``load_file`` reads back bit for bit.
 
-    The file is written under a temporary name and renamed when it is whole. All of it is put together in memory.
+    The file is written under a temporary name and renamed when it is whole. What lies in a mapped file already, as the
+    parts of ``minquant.interop.parts`` do, is copied from there; the rest is put together in memory.
 
     Raises ValueError naming a weight that is NaN or infinite.
     """
     tensors: dict[str, np.ndarray] = {}
     for name in tensor_shapes(model.config):
         if name in model.qtensors:
-            tensors |= {f"{name}.{part}": x.reshape(-1) for part, x in model.qtensors[name].pack().items()}
+            tensors |= {f"{name}.{part}": x.reshape(-1) for part, x in packed_parts(model.qtensors, name).items()}
         else:
-            tensors[name] = _exact(name, model.weights[name])
+            tensors[name] = _mapped(model.weights, name)
     about = {"version": VERSION, "config": asdict(model.config), "recipe": asdict(model.recipe),
-             "schemes": {name: str(q.scheme) for name, q in model.qtensors.items()},
+             "grids": {name: [grid.scale, grid.zero_point] for name, grid in model.grids.items()},
+             "schemes": {name: str(scheme_of(model.qtensors, name)) for name in model.qtensors},
              "tokenizer": None if model.tokenizer is None else model.tokenizer.to_json()}
     text = json.dumps(about)
     write_stored(path, tensors, {KEY: text, "crc32": _checksum(text, tensors.values())})
@@ -78,7 +82,8 @@ def load_file(path: str | os.PathLike) -> Transformer:
     try:
         config, recipe = Config(**about["config"]), Recipe(**about["recipe"])
         schemes = {name: Scheme.parse(scheme) for name, scheme in about["schemes"].items()}
-        tokenizer = None if about["tokenizer"] is None else Tokenizer.from_json(about["tokenizer"])
+        grids = {name: FixedGrid(recipe.activation_scheme, *grid) for name, grid in about.get("grids", {}).items()}
+        tokenizer = None if about["tokenizer"] is None else from_json(about["tokenizer"])
         expected = _expected(config, schemes)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{file.path.name}: what it says about its model is incomplete: {error!r}") from None
@@ -95,10 +100,17 @@ def load_file(path: str | os.PathLike) -> Transformer:
             weights[name] = qtensors[name].dequantize()
         else:
             weights[name] = file[name]
-    return Transformer(config, weights, tokenizer, recipe, qtensors)
+    return Transformer(config, weights, tokenizer, recipe, qtensors, grids)
 
 
-def _exact(name: str, weight: np.ndarray) -> np.ndarray:
+def _mapped(weights: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """A float weight as it lies in a file, where it does, else as ``exact`` makes it."""
+    stored = getattr(weights, "stored", None)
+    found = None if stored is None else stored(name)
+    return exact(name, weights[name]) if found is None else found
+
+
+def exact(name: str, weight: np.ndarray) -> np.ndarray:
     """A float weight as codes of bf16 (uint16) where they give it back, else as it is (float32)."""
     weight = np.asarray(weight, np.float32)
     if not np.isfinite(weight).all():

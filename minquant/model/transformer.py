@@ -20,12 +20,16 @@ from typing import Any
 
 import numpy as np
 
+from ..methods import hadamard, llm_int8_matmul
+from ..scaling import FixedGrid, Scheme
 from . import layers
 from .attending import AttentionFormat, attend
 from .cache import KVCache, LayerCache, Piece
 from .cache_format import CacheFormat
-from .config import EMBEDDING, FINAL_NORM, Config, tensor_shapes
+from .config import EMBEDDING, FINAL_NORM, Config, linear_names, tensor_shapes
+from .method import method_of
 from .recipe import Recipe, fake_quantizer
+from .qtensors import scheme_of
 from .tokens import check_room, check_tokens
 
 Tap = Callable[[str, np.ndarray], None]
@@ -42,11 +46,14 @@ class Transformer:
         tokenizer: what turned text into its tokens, or None.
         recipe: how it was quantized; an empty Recipe for a float model.
         qtensors: name to QTensor, for the weights that are quantized.
+        grids: name to FixedGrid, for the inputs of matrices whose scale was chosen beforehand.
     """
 
     def __init__(self, config: Config, weights: Mapping[str, np.ndarray], tokenizer: Any = None,
-                 recipe: Recipe | None = None, qtensors: Mapping[str, Any] | None = None) -> None:
-        """Put a model together. Raises ValueError naming a weight that is missing or has another shape."""
+                 recipe: Recipe | None = None, qtensors: Mapping[str, Any] | None = None,
+                 grids: Mapping[str, FixedGrid] | None = None) -> None:
+        """Put a model together. Raises ValueError naming a weight that is missing or has another shape, or an input
+        whose grid is missing."""
         for name, shape in tensor_shapes(config).items():
             if name not in weights:
                 raise ValueError(f"weight {name} is missing; the model's shape asks for it as {shape}")
@@ -54,8 +61,12 @@ class Transformer:
                 raise ValueError(f"weight {name} has shape {weights[name].shape}; the model's shape asks for {shape}")
         self.config, self.weights, self.tokenizer = config, weights, tokenizer
         self.recipe = recipe if recipe is not None else Recipe()
-        self.qtensors = dict(qtensors or {})
-        self._round_input = fake_quantizer(self.recipe.activations)
+        self.qtensors = {} if qtensors is None else qtensors
+        self.grids = dict(grids or {})
+        self._check_grids()
+        self._round_input = fake_quantizer(self.recipe.activation_scheme)
+        method, self._threshold = method_of(self.recipe.method)
+        self._decomposed = linear_names(config) if method.decompose else ()
         self._cache_format = CacheFormat.parse(self.recipe.kv)
         operands = None if self.recipe.attention is None else AttentionFormat.parse(self.recipe.attention)
         self._round_attention = fake_quantizer(operands and operands.scheme)
@@ -98,7 +109,7 @@ class Transformer:
         start = cache.length if cache is not None else 0
         tokens = check_tokens(tokens, self.config.vocab_size, start)  # (T,)
         check_room(start, len(tokens), self.config.context, cache)
-        angles = layers.rope_angles(np.arange(start, start + len(tokens)), self.config.head_dim, self.config.rope_theta)
+        angles = self.angles(np.arange(start, start + len(tokens)))
         x = self.embed(tokens)  # (T, d)
         for layer in range(self.config.layers):
             x = self.block(layer, x, angles, cache, tap, prefill)  # (T, d)
@@ -128,10 +139,10 @@ class Transformer:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the weights in storage: quantized ones with their scales, all others as bf16."""
+        """Bytes of the weights in storage: quantized ones with their scales, all others as bf16. Those of LLM.int8()
+        count as codes and scales; the float columns that meet outliers depend on the input and are not counted."""
         shapes = tensor_shapes(self.config)
-        return sum(self.qtensors[name].nbytes if name in self.qtensors else BYTES_IN_FLOAT * math.prod(shape)
-                   for name, shape in shapes.items())
+        return sum(self._bytes_of(name, shape) for name, shape in shapes.items())
 
     @property
     def bits_per_weight(self) -> float:
@@ -143,7 +154,26 @@ class Transformer:
         return (f"Transformer({c.layers} layers, hidden {c.hidden}, vocabulary {c.vocab_size}, "
                 f"{c.parameters:,} weights at {self.bits_per_weight:.4g} bits)")
 
+    def _bytes_of(self, name: str, shape: tuple[int, ...]) -> int:
+        if name in self.qtensors:
+            return scheme_of(self.qtensors, name).nbytes(shape)
+        if name in self._decomposed and not self.recipe.skips(name):
+            return Scheme.parse(self.recipe.weights).nbytes(shape)
+        return BYTES_IN_FLOAT * math.prod(shape)
+
+    def _check_grids(self) -> None:
+        names = [*linear_names(self.config), self.config.head_name] if self.recipe.static else ()
+        for name in names:
+            if name not in self.grids and not self._left_in_float(name):
+                raise ValueError(f"no scale was chosen for the input of {name}: a model with static scales is made by "
+                                 "model.quantize(recipe, calibration=tokens)")
+
     # ---- the parts, in the order they run
+
+    def angles(self, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Cosine and sine of the RoPE angles at positions (T,): (T, h/2) each."""
+        c = self.config
+        return layers.rope_angles(positions, c.head_dim, c.rope_theta, c.rope_scaling)
 
     def embed(self, tokens: np.ndarray) -> np.ndarray:
         """The embedding row of each token: (T,) -> (T, d)."""
@@ -168,9 +198,12 @@ class Transformer:
         """Grouped-query attention on the normalised x (T, d) -> (T, d)."""
         name, c = f"model.layers.{layer}.self_attn", self.config
         q, k, v = self._linears(x, [f"{name}.{p}_proj.weight" for p in "qkv"], tap)  # (T, H * h), (T, G * h) twice
-        q = layers.rope(layers.split_heads(q, c.heads), *angles)  # (H, T, h)
-        flat_k = layers.split_heads(k, c.kv_heads)  # (G, T, h), before RoPE
-        k, v = layers.rope(flat_k, *angles), layers.split_heads(v, c.kv_heads)  # (G, T, h) each
+        q, flat_k = layers.split_heads(q, c.heads), layers.split_heads(k, c.kv_heads)  # (H, T, h), (G, T, h): before RoPE
+        if c.qk_norm:
+            q = layers.rms_norm(q, self.weights[f"{name}.q_norm.weight"], c.norm_eps)  # (H, T, h)
+            flat_k = layers.rms_norm(flat_k, self.weights[f"{name}.k_norm.weight"], c.norm_eps)  # (G, T, h)
+        q, k = layers.rope(q, *angles), layers.rope(flat_k, *angles)  # (H, T, h), (G, T, h)
+        v = layers.split_heads(v, c.kv_heads)  # (G, T, h)
         if tap is not None:
             tap(f"{name}.q", q), tap(f"{name}.k", k), tap(f"{name}.v", v)
         kept = flat_k if self._cache_format.before_rope else k  # (G, T, h)
@@ -191,6 +224,8 @@ class Transformer:
         name = f"model.layers.{layer}.mlp"
         gate, up = self._linears(x, [f"{name}.gate_proj.weight", f"{name}.up_proj.weight"], tap)  # (T, f) each
         y = layers.swiglu(gate, up)  # (T, f)
+        if self.config.online_hadamard:
+            y = y @ hadamard(self.config.ffn)  # (T, f) @ (f, f)
         return self._linears(y, [f"{name}.down_proj.weight"], tap)[0]  # (T, d)
 
     def _linears(self, x: np.ndarray, names: list[str], tap: Tap | None) -> list[np.ndarray]:
@@ -199,8 +234,21 @@ class Transformer:
             for name in names:
                 tap(name, x)
         in_float = [self._left_in_float(name) for name in names]
-        rounded = x if all(in_float) else self._round_input(x)  # (T, in)
-        return [layers.linear(x if left else rounded, self.weights[name]) for name, left in zip(names, in_float)]
+        rounded = x if all(in_float) else self._rounded(x, names[in_float.index(False)])  # (T, in)
+        return [layers.linear(x, self.weights[name]) if left else self._product(rounded, name)
+                for name, left in zip(names, in_float)]
+
+    def _rounded(self, x: np.ndarray, name: str) -> np.ndarray:
+        """The input x (T, in) of a matrix, rounded: on the grid chosen beforehand, or by what is in it."""
+        if name in self._decomposed:
+            return x
+        return self.grids[name].fake_quantize(x) if name in self.grids else self._round_input(x)
+
+    def _product(self, x: np.ndarray, name: str) -> np.ndarray:
+        """A matrix times its input x (T, in), rounded already but for LLM.int8(): (T, out)."""
+        if name not in self._decomposed:
+            return layers.linear(x, self.weights[name])
+        return llm_int8_matmul(x, self.weights[name], self._threshold, Scheme.parse(self.recipe.weights).bits)
 
     def _left_in_float(self, name: str) -> bool:
         """Is the input of this linear layer left alone? The output matrix's is, unless it is quantized itself."""

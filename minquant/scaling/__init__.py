@@ -14,14 +14,16 @@
     shared_exponent.py    MX: a block shares a power of two
     nvfp4.py, nf4.py      scales that have scales
     quantizer.py   quantize and fake_quantize: a whole tensor, fast
+    fixed.py       one scale chosen beforehand, for activations
     offset.py      groups that start at their smallest value (KIVI's caches)
     qtensor.py     codes + scales + zero points, and their true size
 """
 
 from . import calibrators
+from .fixed import FixedGrid
 from .offset import Offset
 from .qtensor import QTensor
 from .quantizer import fake_quantize, quantize
 from .scheme import Scheme
 
-__all__ = ["Offset", "QTensor", "Scheme", "calibrators", "fake_quantize", "quantize"]
+__all__ = ["FixedGrid", "Offset", "QTensor", "Scheme", "calibrators", "fake_quantize", "quantize"]

@@ -10,6 +10,7 @@
     byte_inspector.py  bytes as buttons, for lesson 05;  byte_layouts.py: what they hold;  byte_card.py: one drawn
     header_walker.py   a GGUF file, field after field;  packing_pictures.py, packing_figures.py: drawings, plots
     bit_flips.py       one bit of a packed matrix turned over;  misreadings.py: a whole one read by a wrong rule
+    path_picker.py     how quantized weights are used, and what the bytes predict, for lesson 06
     kl_heat_map.py     a text coloured by KL, for lesson 07;  who_wrote_it.py: a blind test;  quality_figures.py: plots
     column_steps.py    GPTQ's loop with everything kept, for lesson 08;  column_stepper.py: its steps drawn;
                        repair_pictures.py: arrows, plots
@@ -33,11 +34,19 @@ from importlib import import_module as _import_module
 _NAMES = {"explore": "widgets", "show_still": "widgets", "predict": "predictions", "recall": "predictions",
           "compare": "predictions", "stepper": "format_stepper", "format_card": "format_stepper",
           "click_bits": "bit_clicker", "inspect_bytes": "byte_inspector", "walk_header": "header_walker",
+<<<<<<< HEAD
           "explore_grid": "number_grid", "blind_test": "who_wrote_it", "quiz": "quizzes", "with_spread": "sentences",
           "decode_line": "sentences", "machine_lines": "sentences"}
 _MODULES = ("bits", "exercises", "exponent_card", "figures", "format_figures", "grid_figures", "kl_heat_map", "ledger",
             "one_weight", "packing_figures", "packing_pictures", "pictures", "predictions", "quality_figures", "quizzes",
             "sentences", "svg", "who_wrote_it", "widgets")
+=======
+          "explore_grid": "number_grid", "pick_path": "path_picker", "blind_test": "who_wrote_it", "quiz": "quizzes",
+          "with_spread": "sentences", "decode_line": "sentences", "machine_lines": "sentences"}
+_MODULES = ("bits", "exercises", "figures", "format_figures", "grid_figures", "kl_heat_map", "ledger", "one_weight",
+            "packing_figures", "packing_pictures", "pictures", "predictions", "quality_figures", "quizzes", "sentences",
+            "svg", "who_wrote_it", "widgets")
+>>>>>>> land
 
 __all__ = [*_NAMES, *_MODULES]
 

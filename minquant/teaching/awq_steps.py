@@ -4,7 +4,7 @@ How it works
     ``observe`` keeps what every matrix reads on a text. ``search_all`` runs the library's search over alpha at every
     place of the *float* model; ``scaled`` folds what it found; ``clipped`` runs the clip search on its own. Both return
     models that are still float, so each can be rounded by any method and measured beside the others, and the search is
-    run once for all of them. ``plant`` makes a model with outliers in its activations, by the same folding.
+    run once for all of them. ``plant``, from ``model/outliers.py``, makes a model with outliers.
 
 What differs from ``model/awq.py``
     Like the authors' code, this calibrates every block on what the float blocks before it produce. There it is what the
@@ -21,8 +21,9 @@ import numpy as np
 
 from ..methods import ScaleSearch, clip_weights, search_scales
 from ..model import Transformer, layers
-from ..model.awq import UNCLIPPED, Fold, fold, folds
+from ..model.awq import UNCLIPPED, Fold, fold
 from ..model.config import linear_names
+from ..model.outliers import places, plant  # noqa: F401
 
 
 def observe(model: Transformer, tokens: np.ndarray) -> dict[str, np.ndarray]:
@@ -31,11 +32,6 @@ def observe(model: Transformer, tokens: np.ndarray) -> dict[str, np.ndarray]:
     for start in range(0, len(tokens), model.config.context):
         model.run(tokens[start:start + model.config.context], tap=lambda name, x: seen.get(name, []).append(x))
     return {name: np.concatenate(pieces) for name, pieces in seen.items()}
-
-
-def places(model: Transformer) -> list[Fold]:
-    """Every place for scales, block by block."""
-    return [place for layer in range(model.config.layers) for place in folds(model.config, layer)]
 
 
 def search_all(model: Transformer, inputs: Mapping[str, np.ndarray], scheme: str) -> dict[Fold, ScaleSearch]:
@@ -67,7 +63,7 @@ class _Part:
             return changed.feed_forward(layer, self.X)
         windows = [self.X[i:i + config.context] for i in range(0, len(self.X), config.context)]
         return np.concatenate([changed.attention(layer, x, layers.rope_angles(
-            np.arange(len(x)), config.head_dim, config.rope_theta)) for x in windows])
+            np.arange(len(x)), config.head_dim, config.rope_theta, config.rope_scaling)) for x in windows])
 
 
 def judge(model: Transformer, place: Fold, X: np.ndarray):
@@ -93,22 +89,4 @@ def clipped(model: Transformer, inputs: Mapping[str, np.ndarray], scheme: str) -
     for name, X in inputs.items():
         if not name.endswith(UNCLIPPED):
             weights[name] = clip_weights(weights[name], X, scheme)
-    return Transformer(model.config, weights, model.tokenizer)
-
-
-def plant(model: Transformer, channels: Sequence[int], factor: float) -> Transformer:
-    """The same function with outliers: what the norms hand on in these channels is ``factor`` times as large.
-
-    The gains of both norms of each block are multiplied, the columns that read them divided. For a power of two no bit
-    of a logit changes. Raises ValueError for a factor that is no power of two.
-    """
-    if np.frexp(factor)[0] != 0.5:
-        raise ValueError(f"factor {factor} is no power of two: weights divided by it would be rounded, and the model "
-                         "would no longer be exactly the same")
-    scales = np.ones(model.config.hidden, np.float32)
-    scales[list(channels)] = 1 / factor
-    weights = dict(model.weights)
-    for place in places(model):
-        if place.part:
-            weights |= fold(weights, place, scales)
     return Transformer(model.config, weights, model.tokenizer)

@@ -46,7 +46,7 @@ class LastMatrix:
         self.value = gguf.dequantize(self.raw, TYPE)
         config, text = model.config, heldout_tokens(model)[:tokens]
         silent = Transformer(config, {**model.weights, self.name: np.zeros_like(self.weights)})
-        angles = layers.rope_angles(np.arange(len(text)), config.head_dim, config.rope_theta)
+        angles = layers.rope_angles(np.arange(len(text)), config.head_dim, config.rope_theta, config.rope_scaling)
         seen: dict[str, np.ndarray] = {}
         self._stream = silent.embed(text)  # (T, out): in the end, all that this matrix's output is added to
         for layer in range(config.layers):

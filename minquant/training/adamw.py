@@ -39,6 +39,15 @@ class AdamW:
         self.count += 1
         return {name: self._moved(name, weight, gradients[name], lr) for name, weight in weights.items()}
 
+    @property
+    def moments(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """The running means of gradients and of their squares, by name."""
+        return self._mean, self._square
+
+    def restore(self, count: int, mean: dict[str, np.ndarray], square: dict[str, np.ndarray]) -> None:
+        """Go on from ``moments`` kept after ``count`` steps."""
+        self.count, self._mean, self._square = count, mean, square
+
     def _moved(self, name: str, weight: np.ndarray, gradient: np.ndarray, lr: float) -> np.ndarray:
         """One tensor, any shape; m and v are kept under its name."""
         b1, b2 = self.betas

@@ -8,7 +8,10 @@ How it works
 
     ``through`` is the seam for quantization-aware training: it maps a float weight to the weight that is used. The
     gradient is taken by the weight *used* and given to the float weight as it is: the straight-through estimator
-    (Bengio et al. 2013, arXiv 1308.3432, section 4), exact where ``through`` is the identity.
+    (Bengio et al. 2013, arXiv 1308.3432, section 4), exact where ``through`` is the identity. ``rounding.py`` refines
+    it where weights are clipped.
+
+    ``teacher`` changes the question from "what comes next in this text?" to "what would that model say comes next?".
 
 What we leave out
     Dropout. Recomputing activations to save memory: a batch of 8 x 128 tokens of the tiny model keeps about 100 MB.
@@ -30,34 +33,35 @@ Through = Callable[[str, np.ndarray], np.ndarray]
 
 
 def loss_and_gradients(config: Config, weights: Weights, tokens: np.ndarray,
-                       through: Through | None = None) -> tuple[float, dict[str, np.ndarray]]:
-    """Mean cross-entropy of the next token, and its gradient by every weight.
+                       through: Through | None = None,
+                       teacher: np.ndarray | None = None) -> tuple[float, dict[str, np.ndarray]]:
+    """Mean cross-entropy of the next token, or KL divergence from a teacher, and its gradient by every weight.
 
     Args:
         config: the model's shape.
         weights: name to array (``tensor_shapes``), all float32 or all float64; computed in that dtype.
         tokens: (B, T + 1) whole numbers; the first T of each row are read, the last T foretold.
         through: ``through(name, weight)`` gives the weight to use, same shape; None uses the weights as they are.
+        teacher: (B * T, vocab) logits of another model (``batch_logits``); the loss is then the mean of
+            KL(teacher || model), and the last tokens of the rows are not looked at.
 
     Returns:
         The loss in nats per token, and name to gradient, same shapes as the weights.
 
     Raises ValueError for tokens of another shape or outside the vocabulary, TypeError for what is no whole number.
     """
+    if config.qk_norm:
+        raise ValueError("there is no backward pass through the norms of q and k (Qwen3): train a model without them")
     tokens = _checked(tokens, config.vocab_size)
     used = weights if through is None else {name: through(name, weight) for name, weight in weights.items()}
     inputs, targets = tokens[:, :-1], tokens[:, 1:].reshape(-1)  # (B, T), (N,)
-    B, T = inputs.shape
-    angles = layers.rope_angles(np.arange(T), config.head_dim, config.rope_theta)  # (T, h/2) twice
     found: dict[str, np.ndarray] = {}
-
-    x = used[EMBEDDING][inputs.reshape(-1)]  # (N, d)
-    blocks = []
-    for layer in range(config.layers):
-        x, saved = _block(config, used, layer, x, angles, B)  # (N, d)
-        blocks.append(saved)
+    blocks: list[dict[str, np.ndarray]] = []
+    x, angles = _stream(config, used, inputs, blocks)  # (N, d)
     y = layers.rms_norm(x, used[FINAL_NORM], config.norm_eps)  # (N, d)
-    loss, dlogits = gradients.cross_entropy(layers.linear(y, used[config.head_name]), targets)  # (N, vocab)
+    logits = layers.linear(y, used[config.head_name])  # (N, vocab)
+    loss, dlogits = (gradients.cross_entropy(logits, targets) if teacher is None
+                     else gradients.divergence(logits, teacher))  # (N, vocab)
 
     dy, found[config.head_name] = gradients.linear_backward(dlogits, y, used[config.head_name])  # (N, d)
     dx, found[FINAL_NORM] = gradients.rms_norm_backward(dy, x, used[FINAL_NORM], config.norm_eps)  # (N, d)
@@ -66,6 +70,26 @@ def loss_and_gradients(config: Config, weights: Weights, tokens: np.ndarray,
     dembedding = gradients.embedding_backward(dx, inputs.reshape(-1), config.vocab_size)  # (vocab, d)
     found[EMBEDDING] = found[EMBEDDING] + dembedding if config.tied else dembedding
     return loss, found
+
+
+def batch_logits(config: Config, weights: Weights, inputs: np.ndarray) -> np.ndarray:
+    """Logits of a batch without its gradients: inputs (B, T) -> (B * T, vocab), what ``teacher`` takes."""
+    x, _ = _stream(config, weights, inputs)  # (N, d)
+    return layers.linear(layers.rms_norm(x, weights[FINAL_NORM], config.norm_eps), weights[config.head_name])
+
+
+def _stream(config: Config, w: Weights, inputs: np.ndarray,
+            saved: list | None = None) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
+    """The residual stream after the last block (N, d), and the RoPE angles. What each block saves goes into ``saved``.
+    """
+    B, T = inputs.shape
+    angles = layers.rope_angles(np.arange(T), config.head_dim, config.rope_theta, config.rope_scaling)  # (T, h/2) twice
+    x = w[EMBEDDING][inputs.reshape(-1)]  # (N, d)
+    for layer in range(config.layers):
+        x, kept = _block(config, w, layer, x, angles, B)  # (N, d)
+        if saved is not None:
+            saved.append(kept)
+    return x, angles
 
 
 def _checked(tokens: np.ndarray, vocab_size: int) -> np.ndarray:

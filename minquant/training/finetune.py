@@ -64,7 +64,7 @@ def finetune(model: Transformer, tokens: Any, steps: int, batch: int = 8, contex
         ValueError: too few tokens, a token outside the vocabulary, a context longer than the model's, a number that is
             not positive, a quantized model; or a loss that is no longer finite (the learning rate is too high).
     """
-    tokens = _check(model, tokens, steps, batch, context, lr, clip)
+    tokens = check_training("finetune", model, tokens, steps, batch, context, lr, clip)
     warmup = max(1, steps // 10) if warmup is None else warmup
     if not 0 <= warmup < max(steps, 2):
         raise ValueError(f"finetune: warmup ({warmup}) must be at least 0 and less than the {steps} steps")
@@ -72,10 +72,10 @@ def finetune(model: Transformer, tokens: Any, steps: int, batch: int = 8, contex
     rng, optimizer = np.random.default_rng(seed), AdamW(decay=decay)
     weights = {name: np.array(weight, np.float32) for name, weight in model.weights.items()}
     rows = []
-    for step in _wrap(progress)(range(steps)):
-        windows = _windows(tokens, rng, batch, context)  # (batch, context + 1)
+    for step in wrap(progress, "finetune")(range(steps)):
+        text = windows(tokens, rng, batch, context)  # (batch, context + 1)
         with np.errstate(over="ignore", invalid="ignore"):  # told in words below
-            loss, gradients = loss_and_gradients(model.config, weights, windows, through)
+            loss, gradients = loss_and_gradients(model.config, weights, text, through)
             gradients, norm = clip_gradients(gradients, clip)
         if not np.isfinite(loss + norm):
             raise ValueError(f"finetune: the loss is {loss} at step {step}; try a lower learning rate than {lr}")
@@ -85,36 +85,37 @@ def finetune(model: Transformer, tokens: Any, steps: int, batch: int = 8, contex
     return Transformer(model.config, weights, model.tokenizer), History(*np.array(rows, np.float64).T)
 
 
-def _windows(tokens: np.ndarray, rng: np.random.Generator, batch: int, context: int) -> np.ndarray:
+def windows(tokens: np.ndarray, rng: np.random.Generator, batch: int, context: int) -> np.ndarray:
     """Random windows of the text: (N,) -> (batch, context + 1)."""
     starts = rng.integers(0, len(tokens) - context, batch)  # (batch,)
     return tokens[starts[:, None] + np.arange(context + 1)]
 
 
-def _check(model: Transformer, tokens: Any, steps: int, batch: int, context: int, lr: float,
-           clip: float) -> np.ndarray:
+def check_training(who: str, model: Transformer, tokens: Any, steps: int, batch: int, context: int, lr: float,
+                   clip: float) -> np.ndarray:
     """Tokens as int64 (N,). Raises ValueError for what cannot be trained, before any work is done."""
     for name, value in (("steps", steps), ("batch", batch), ("context", context)):
         if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-            raise ValueError(f"finetune: {name} must be a whole number of at least 1, not {value!r}")
+            raise ValueError(f"{who}: {name} must be a whole number of at least 1, not {value!r}")
     for name, value in (("lr", lr), ("clip", clip)):
         if not 0 < value < np.inf:
-            raise ValueError(f"finetune: {name} must be a finite number above 0, not {value!r}")
+            raise ValueError(f"{who}: {name} must be a finite number above 0, not {value!r}")
     if model.qtensors or model.recipe != Recipe():
-        raise ValueError(f"finetune trains a float model, and this one is quantized ({model.recipe}); give the float "
-                         "model, and through= to train with rounding")
+        raise ValueError(f"{who} trains a float model, and this one is quantized ({model.recipe}); give the "
+                         "float model")
     if context > model.config.context:
-        raise ValueError(f"finetune: context {context} is longer than the {model.config.context} tokens this model "
+        raise ValueError(f"{who}: context {context} is longer than the {model.config.context} tokens this model "
                          "reads")
     tokens = check_tokens(tokens, model.config.vocab_size)  # (N,)
     if len(tokens) < context + 1:
-        raise ValueError(f"finetune: {len(tokens)} tokens are too few for one window of context + 1 = {context + 1}; "
+        raise ValueError(f"{who}: {len(tokens)} tokens are too few for one window of context + 1 = {context + 1}; "
                          "give more text or a shorter context")
     return tokens
 
 
-def _wrap(progress: Any) -> Callable[[Iterable], Iterable]:
+def wrap(progress: Any, what: str) -> Callable[[Iterable], Iterable]:
+    """What wraps the steps: a progress bar, the function given, or nothing."""
     if progress is True:
         from tqdm.auto import tqdm
-        return lambda items: tqdm(items, desc="finetune", unit="step")
+        return lambda items: tqdm(items, desc=what, unit="step")
     return progress or (lambda items: items)

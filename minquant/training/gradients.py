@@ -129,3 +129,21 @@ def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> tuple[float, np.nd
     dlogits[rows, targets] -= 1
     dlogits /= len(targets)
     return float(loss), dlogits
+
+
+def divergence(logits: np.ndarray, teacher: np.ndarray) -> tuple[float, np.ndarray]:
+    """L = mean over rows of KL(p || q),  p = softmax(teacher),  q = softmax(z)   ->   dz = (q - p) / N.
+
+    Distillation with the teacher's whole distribution in the place of one right token (Hinton et al. 2015, arXiv
+    1503.02531, section 2, at temperature 1). logits and teacher (N, vocab) -> L in nats, dlogits (N, vocab).
+    """
+    log_q, log_p = _log_softmax(logits), _log_softmax(teacher)  # (N, vocab)
+    p = np.exp(log_p)  # (N, vocab)
+    loss = np.sum(p * (log_p - log_q), dtype=np.float64) / len(p)
+    return float(loss), (np.exp(log_q) - p) / len(p)
+
+
+def _log_softmax(z: np.ndarray) -> np.ndarray:
+    """log softmax of rows: (N, vocab) -> (N, vocab)."""
+    shifted = z - z.max(axis=-1, keepdims=True)  # (N, vocab)
+    return shifted - np.log(np.exp(shifted).sum(axis=-1, keepdims=True))  # (N, vocab)

@@ -90,6 +90,17 @@ def test_a_loop_that_skips_bytes_is_noticed():
         loop.gb_per_s(1)
 
 
+def test_the_roof_is_the_loop_that_reads_fastest(monkeypatch):
+    """Median of three rounds, the round before them being thrown away."""
+    seen, speeds = [], {1: [9, 1, 5, 4], 2: [1, 6, 2, 7], 4: [1, 3, 3, 3]}
+    monkeypatch.setattr(bandwidth.ReadLoop, "_read",
+                        lambda self, threads, places: (seen.append(places), speeds[places].pop(0))[1])
+    loop = bandwidth.ReadLoop(1)
+    assert loop.places(2) == 2 and loop.tried == {2: {1: 4, 2: 6, 4: 3}} and seen == [1, 2, 4] * 4
+    speeds[2].append(8)
+    assert loop.gb_per_s(2) == 8  # and is not tried again
+
+
 @pytest.mark.parametrize("call", (lambda: benchmark.read_bandwidth(0), lambda: benchmark.read_bandwidth([1, 9999]),
                                   lambda: benchmark.measure_decode(random_model(MINI), threads=9999)))
 def test_more_threads_than_there_are(call):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from minquant.benchmark import outside, outside_matrices_ms
+from minquant.benchmark.outside import parts_ms
 from minquant.decoder import Decoder
 from minquant.kernels.matrices import matrices_only, prepare_inputs
 from minquant.model import Config, random_model
@@ -44,6 +45,17 @@ def test_figures_add_up_and_the_decoder_stands_where_it_stood():
     np.testing.assert_array_equal(decoder.step(8), again.step(8))
 
 
+@pytest.mark.parametrize("weights, activations", [("bf16", None), ("q4_0", "int8:g32")])
+def test_every_part_has_a_time_and_the_decoder_stands_where_it_stood(weights, activations):
+    decoders = [Decoder(random_model(MINI), weights, context=8, threads=1, activations=activations) for _ in range(2)]
+    for decoder in decoders:
+        decoder.step(5)
+    figures = parts_ms(decoders[0], 2)
+    assert set(figures) == {"norms", "inputs", "rotations", "appends", "attention", "swiglu", "additions", "launches"}
+    assert all(ms > 0 for ms in figures.values()) and decoders[0].position == 1
+    np.testing.assert_array_equal(decoders[0].step(8), decoders[1].step(8))
+
+
 def test_differences_are_paired(monkeypatch):
     """A pair in a slow moment changes the matrices, not the difference."""
     seconds = np.array([[0.011, 0.010], [0.051, 0.050], [0.012, 0.010]])
@@ -56,6 +68,8 @@ def test_bad_input():
     decoder = Decoder(random_model(MINI), "bf16", context=1, threads=1)
     with pytest.raises(ValueError, match="at least one pair"):
         outside_matrices_ms(decoder, 0)
+    with pytest.raises(ValueError, match="at least one repetition"):
+        parts_ms(decoder, 0)
     decoder.step(0)
     with pytest.raises(ValueError, match="the cache is full"):
         outside_matrices_ms(decoder, 1)

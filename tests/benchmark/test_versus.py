@@ -16,6 +16,7 @@ import pytest
 from minquant import benchmark
 from minquant.benchmark import random_gguf as files
 from minquant.benchmark import versus as function
+from minquant.interop import gguf_out
 from minquant.model import Config, random_model
 from minquant.packing import gguf
 
@@ -164,7 +165,7 @@ def test_rows_of_q_are_in_the_order_of_llama_cpp(tmp_path):
 
 def test_a_file_is_written_once_in_pieces_and_another_shape_has_another_name(tmp_path, monkeypatch):
     whole = files.random_gguf(MINI, "Q8_0", tmp_path / "a").read_bytes()
-    monkeypatch.setattr(files, "ROWS_AT_ONCE", 5)
+    monkeypatch.setattr(gguf_out, "ROWS_AT_ONCE", 5)
     path = files.random_gguf(MINI, "Q8_0", tmp_path / "b")
     assert path.read_bytes() == whole
     monkeypatch.setattr(gguf.file, "write", lambda *a: pytest.fail("it was there"))

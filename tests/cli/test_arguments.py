@@ -24,7 +24,7 @@ def test_recipe_flags_are_the_fields_of_recipe():
     from minquant.model import METHODS
 
     listed = arguments.RECIPE_FLAGS["method"].partition(": ")[2].replace(" or ", ", ")
-    assert listed.split(", ") == list(METHODS)
+    assert listed.split(", ") == [name for name in METHODS if name != "qat"]  # a verb of its own
     assert set(arguments.RECIPE_FLAGS) == {f.name for f in dataclasses.fields(Recipe)} - {"overrides", "skip"}
 
 

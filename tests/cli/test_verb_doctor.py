@@ -26,6 +26,7 @@ def machine(monkeypatch, tmp_path):
     here = dict(MACHINE)
     monkeypatch.setattr(minquant.benchmark, "machine", lambda: here)
     monkeypatch.setattr(minquant.benchmark, "read_bandwidth", lambda: bandwidth(20.0, 40.0))
+    monkeypatch.setattr(minquant.benchmark, "container_limits", lambda: {"cores": None, "memory_bytes": None})
     monkeypatch.setattr(doctor.os, "getloadavg", lambda: (0.1, 0.1, 0.1), raising=False)
     return here
 
@@ -78,6 +79,27 @@ def test_a_bandwidth_that_is_not_to_be_trusted(command, monkeypatch, rows, name,
     monkeypatch.setattr(minquant.benchmark, "read_bandwidth", lambda: rows)
     check = lines(command)[name]
     assert not check["ok"] and advice in check["advice"]
+
+
+@pytest.mark.parametrize("cores, memory, shape, shared", [
+    (None, None, "0.8b", False), (2.0, None, "0.8b", True), (4.0, 8 << 30, "0.8b", False), (None, 3 << 30, "0.6b", False),
+    (0.5, 1 << 30, "0.1b", True), (None, 10 << 20, None, False)])
+def test_a_container_is_read_and_the_shape_that_fits_is_named(command, monkeypatch, cores, memory, shape, shared):
+    limits = {"cores": cores, "memory_bytes": memory}
+    monkeypatch.setattr(minquant.benchmark, "container_limits", lambda: limits)
+    report = json.loads(command("doctor", "--json").out)
+    found = {check["name"]: check for check in report["checks"]}
+    assert (report["container"], report["largest_shape"], report["shared"]) == (limits, shape, shared)
+    assert found["largest shape"]["ok"] is (shape == "0.8b")
+    assert ("container" in found) is bool(cores or memory)
+    assert ("shared machine" in found["read, 4 threads"]["found"]) is shared
+    if cores in (0.5, 2.0):
+        assert f"NUMBA_NUM_THREADS={max(1, round(cores))}" in found["container"]["advice"]
+
+
+def test_a_busy_machine_is_a_shared_one(command, monkeypatch):
+    monkeypatch.setattr(doctor.os, "getloadavg", lambda: (3.0, 1.0, 1.0), raising=False)
+    assert "shared machine" in lines(command)["read, 1 thread"]["found"]
 
 
 def test_a_busy_machine(command, monkeypatch):

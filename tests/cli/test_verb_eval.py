@@ -59,6 +59,22 @@ def test_a_calibrated_method_reads_the_text_the_flags_choose(command, checkpoint
     assert plain["calibration"] is None
 
 
+@pytest.mark.parametrize("flags", [
+    ["--weights", "int8:channel", "--activations", "int8:tensor:static", "--method", "smoothquant:0.75"],
+    ["--weights", "int8:channel", "--activations", "int8:token", "--method", "llm_int8:4"],
+    ["--weights", "int4:channel", "--activations", "int4:token", "--method", "rotate"],
+    ["--activations", "mxfp8"], ["--activations", "fp8_e4m3:tensor:static"],
+])
+def test_schemes_and_methods_of_activations_are_reached(command, checkpoint, flags):
+    words = dict(zip([flag[2:] for flag in flags[::2]], flags[1::2]))
+    got = json.loads(command("eval", checkpoint, "--json", *SHORT, "--calibration-tokens", 100, *flags).out)
+    model, recipe = load(checkpoint), Recipe(**words)
+    assert (got["calibration"] is not None) == recipe.needs_text
+    seen = calibration_tokens(model, 100) if recipe.needs_text else None
+    expected = evaluate(model.quantize(recipe, seen), model, heldout_tokens(model, limit_bytes=400))
+    assert got["kl"] == pytest.approx(expected.kl) and got["kl"] > 0
+
+
 def test_the_report_for_people_holds_the_same_figures(command, checkpoint):
     words = ("eval", checkpoint, *SHORT, "--weights", "int2:g32")
     got, text = json.loads(command(*words, "--json").out), command(*words).out

@@ -27,11 +27,10 @@ def filled(kind, group, heads, tokens, size, seed=0):
     return cache, k, v
 
 
-def attention_of(cache, q, length, size, group=None, layer=1):
+def attention_of(cache, q, length, layer=1):
     """``attend`` in fresh room."""
     out = np.full(q.shape, np.nan, np.float32)
-    row = caches.row_length(type(cache), size, group)
-    attention.attend(out, q, cache, layer, length, attention.make_room(len(q), length + 3, row))
+    attention.attend(out, q, cache, layer, length, attention.make_room(len(q), length + 3, cache))
     return out
 
 
@@ -43,7 +42,7 @@ def test_attention_of_one_token(kind, group, heads, kv_heads, length, size):
     cache, *_ = filled(kind, group, kv_heads, length, size)
     keys, values = (naive.cached(cache, 1, part, length, size) for part in ("keys", "values"))
     expected = naive.attend(q, keys, values)
-    out = attention_of(cache, q, length, size, group)
+    out = attention_of(cache, q, length)
     np.testing.assert_allclose(out, expected, rtol=0, atol=4e-6 * np.abs(expected).max())
 
 
@@ -86,7 +85,7 @@ def test_many_tokens_are_the_same_bytes_as_one_by_one(kind, group):
     append.append_many(other, 1, 0, k[:50], v[:50])
     append.append_many(other, 1, 50, k[50:], v[50:])
     q = np.ones((3, 32), np.float32)
-    np.testing.assert_array_equal(attention_of(other, q, 170, 32, group), attention_of(cache, q, 170, 32, group))
+    np.testing.assert_array_equal(attention_of(other, q, 170), attention_of(cache, q, 170))
 
 
 @pytest.mark.needs_jit
@@ -94,23 +93,23 @@ def test_many_tokens_are_the_same_bytes_as_one_by_one(kind, group):
 def test_plain_loops_agree(kind, group, monkeypatch):
     """The vector kernels against the plain ones: each function in turn, on the same room."""
     cache, *_ = filled(kind, group, 1, 230, 64)
-    results = []
+    results, count = [], 96 if kind is caches.KiviCache else 230
     for module in (attention.fast, attention_plain):
-        room = attention.make_room(2, 230, 64)
+        room = attention.make_room(3, 230, cache)
         room.queries[...] = np.random.default_rng(1).standard_normal(room.queries.shape)
-        room.parts[...] = 0
-        flat = [a.reshape(-1) for a in cache]
+        room.parts[...], flat = 0, [a.reshape(-1) for a in cache]
         if kind is caches.KiviCache:
             keys, scale, low, values, value_scale, value_low = flat[:6]
-            module.score_groups(keys, scale, low, 0, 3, room.scores, 0, room.queries, 0, 1)
-            module.add_groups(values, value_scale, value_low, 0, 96, room.parts, 0, room.scores, 0, 0, 1)
+            module.score_groups(keys, scale, low, 0, 3, room, 0, 0)
+            module.weigh(cache, value_scale, 2, 0, 96, room, 0, 0)
+            module.add_groups(values, value_low, 0, 96, room, 0, 0, 0)
         else:
             keys, values, *scales = flat if len(flat) > 2 else (*flat, *flat)
             groups = 64 // (group or 64)
-            module.score_rows(cache, keys, scales[0], groups, 233, 230, room.scores, 0, room.queries, 0, 1)
-            module.add_rows(cache, values, scales[1], groups, 233, 230, room.parts, 0, room.scores, 0, 0, 1)
-        count = 96 if kind is caches.KiviCache else 230
-        results.append((room.scores[:, :count].copy(), room.parts[:, 0].copy()))
+            module.score_blocks(cache, keys, scales[0], groups, 30, 230, room, 0, 0, 0)
+            module.weigh(cache, scales[1], groups, 30, 230, room, 0, 0)
+            module.add_rows(cache, values, groups, 233, 230, room, 0, 0, 0, 0)
+        results.append((room.scores[0, :, :count].copy(), room.factors[0, :, :, :count].copy(), room.parts[:, 0].copy()))
     for got, expected in zip(*results, strict=True):
         np.testing.assert_allclose(got, expected, rtol=0, atol=3e-6 * np.abs(expected).max())
 
@@ -119,7 +118,7 @@ def test_attention_does_not_overflow():
     cache = caches.make_cache(caches.BFloat16Cache, 1, 1, 2, 8)
     for t in range(2):
         append.append(cache, 0, t, np.full((1, 8), 1e10, np.float32), np.ones((1, 8), np.float32))
-    out = attention_of(cache, np.full((1, 8), 1e18, np.float32), 2, 8, layer=0)
+    out = attention_of(cache, np.full((1, 8), 1e18, np.float32), 2, layer=0)
     np.testing.assert_allclose(out, 1, rtol=1e-6)
 
 
@@ -129,9 +128,10 @@ def test_append_writes_one_position_of_one_layer():
         array[...] = 0
     k, v = np.random.default_rng(0).standard_normal((2, 2, 8)).astype(np.float32)
     append.append(cache, 1, 1, k, v)
-    np.testing.assert_allclose(bf16(cache.keys[1, :, 1]), k, rtol=2.0**-8)
+    np.testing.assert_allclose(bf16(cache.keys[1, :, 0, :, 1]), k, rtol=2.0**-8)
     np.testing.assert_allclose(bf16(cache.values[1, :, 1]), v, rtol=2.0**-8)
-    assert all(not array[0].any() and not array[1, :, [0, 2]].any() for array in cache)
+    assert not cache.keys[0].any() and not cache.keys[1, ..., [0, *range(2, 8)]].any()
+    assert not cache.values[0].any() and not cache.values[1, :, [0, 2]].any()
 
 
 def test_halves_and_fp8_are_rounded_to_nearest_even():
@@ -172,8 +172,9 @@ def test_swiglu():
 
 
 @pytest.mark.filterwarnings("ignore:overflow encountered")  # sums are modulo 2^64; only Python's NumPy warns
-def test_reading_reads_everything():
-    buffer = np.random.default_rng(0).integers(0, 2**64, (5, 33), np.uint64)
+@pytest.mark.parametrize("places", bandwidth.LOOPS)
+def test_reading_reads_everything(places):
+    buffer = np.random.default_rng(0).integers(0, 2**64, (5, 36), np.uint64)
     out = np.zeros(5, np.uint64)
-    bandwidth.sum_blocks(out, buffer)
+    bandwidth.LOOPS[places](out, buffer)
     np.testing.assert_array_equal(out, buffer.sum(axis=1, dtype=np.uint64))

@@ -54,7 +54,7 @@ def check_cache(kind, group, size, tokens, at_end):
     for guard in (lambda array, at_end: array, guarded):
         cache = caches.make_cache(kind, 1, 2, tokens, size, group)
         cache = kind(*(guard(np.zeros_like(array), at_end) for array in cache))
-        room = attention.make_room(6, tokens, caches.row_length(kind, size, group))
+        room = attention.make_room(6, tokens, cache)
         room = type(room)(*(guard(np.zeros_like(array), at_end) for array in room))
         for t in range(tokens):
             append.append(cache, 0, t, guard(k[t], at_end), guard(v[t], at_end))
@@ -72,7 +72,7 @@ for kind in KINDS:
 for at_end in (True, False) if TABLE is None else ():
     for kind in (*caches.ROWS, caches.KiviCache):
         for group in (None,) if kind in (caches.BFloat16Cache, caches.KiviCache) else (None, caches.GROUP):
-            for size, tokens in ((32, 1), (64, 7), (32, 200)):
+            for size, tokens in ((32, 1), (64, 7), (32, 200), (96, 17)):
                 check_cache(kind, group, size, tokens, at_end)
 print("inside")
 if sys.argv[2] == "outside":

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minquant as mq
-from minquant.kernels import inputs
+from minquant.kernels import inputs, matvec, packed
 
-from .packs import input_of
+from .packs import input_of, random_packed
 
 
 def assert_same(values):
@@ -56,7 +56,7 @@ def test_who_has_them_compiled_does_not_change_the_codes(tmp_path):
     """The first caller in the process is a kernel that may reorder sums; what it calls may not."""
     program = """
 import numpy as np
-from minquant.kernels import inputs
+from minquant.kernels import inputs, matvec, packed
 from minquant.kernels._cache import jit
 
 @jit(cache=False)
@@ -82,3 +82,35 @@ def test_a_part_of_an_input_is_a_view():
         assert part.values.size == 64 and part.sums.size == 2
         np.testing.assert_array_equal(x.values[:64], np.arange(64))
         np.testing.assert_array_equal(x.sums[:2], part.sums)
+
+
+@pytest.mark.parametrize("size", (1e-44, 1e-9, 1.0, 1e9, 1e38))
+def test_the_vector_layer_gives_the_same_bits(size):
+    """Also where the scale is the smallest or largest float16 and codes are clipped, and in a last, short group."""
+    values = (np.random.default_rng(0).uniform(-3, 3, 32 * 7 + 5) * size).astype(np.float32)
+    values[64:96] = 0
+    found = []
+    for quantize in (inputs.quantize_plainly, inputs.quantize_into):
+        codes, scale, sums = np.zeros(values.size, np.int8), *np.zeros((2, 8), np.float32)
+        quantize(codes, scale, sums, values)
+        found.append((codes, scale, sums))
+    for plain, fast in zip(*found):
+        np.testing.assert_array_equal(plain, fast)
+
+
+@pytest.mark.parametrize("kind, activations", [(packed.BFloat16, None), (packed.Int8Groups, None),
+                                               (packed.Int4Groups, None), (packed.Int4Groups, "int8:g32")])
+def test_a_product_prepares_all_that_its_kernel_reads(kind, activations):
+    """The rest of the input is poisoned."""
+    m = random_packed(kind, 1, 9, 96)
+    ready = input_of(np.random.default_rng(1).standard_normal(96).astype(np.float32), activations)
+    expected, out = np.empty((2, 9), np.float32)
+    kernel = matvec.kernel_for(kind, type(ready))
+    kernel(expected, m, 0, ready, np.zeros(192, np.float32), 0, 9)
+    x = inputs.make_input(96, activations)
+    for array in x:
+        array.fill(np.nan if array.dtype == np.float32 else 99)
+    x.values[:] = ready.values
+    matvec.prepare_for(m, x)
+    kernel(out, m, 0, x, np.zeros(192, np.float32), 0, 9)
+    np.testing.assert_array_equal(out, expected)

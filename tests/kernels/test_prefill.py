@@ -69,11 +69,11 @@ def test_a_prompt_is_near_the_same_tokens_in_steps(activations):
     tokens = np.random.default_rng(0).integers(0, 37, 40)
     for token in tokens:
         one_by_one = decoder.step(token)
-    cache = decoder._cache.keys[0, :, :40].copy(), decoder._cache.values[0, :, :40].copy()
+    cache = decoder._cache.keys[0, :, :5].copy(), decoder._cache.values[0, :, :40].copy()  # five blocks, 40 tokens
     decoder.reset()
     assert relative_error(decoder.prefill(tokens), one_by_one) < (2.0**-4 if activations else ROUNDED_CACHE)
     for mine, theirs in zip((decoder._cache.keys, decoder._cache.values), cache):  # of layer 0: the same, but for ties
-        assert np.mean(mine[0, :, :40] != theirs) < 0.01
+        assert np.mean(mine[0, :, :theirs.shape[1]] != theirs) < 0.01
     reference = simulated(random_model(MINI, seed=3), "int4:g32", activations)
     assert relative_error(decoder.step(5), expected_logits(reference, [*tokens, 5])) < 2.0**-4
 
@@ -96,7 +96,7 @@ def test_the_number_of_threads_changes_nothing(weights, activations):
     one, two = (mq.Decoder(random_model(MINI), weights, context=64, threads=n, activations=activations) for n in (1, 2))
     tokens = np.random.default_rng(0).integers(0, 37, 50)
     np.testing.assert_array_equal(one.prefill(tokens), two.prefill(tokens))
-    np.testing.assert_array_equal(one._cache.keys[:, :, :50], two._cache.keys[:, :, :50])
+    np.testing.assert_array_equal(one._cache.keys[:, :, :6], two._cache.keys[:, :, :6])
 
 
 @pytest.mark.needs_jit

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from minquant.model import CacheFormat, Config, KVCache, Recipe
+from minquant.model import CacheFormat, Config, KVCache, Recipe, load
 from minquant.model import layers as parts
 from minquant.model.cache import LayerCache
 from minquant.scaling import Scheme, fake_quantize
@@ -223,3 +223,29 @@ def test_a_pass_broken_off_leaves_no_half_cache_in_use(kv):
     cache.store(0, kv[0][:, :3], kv[1][:, :3])
     with pytest.raises(ValueError, match="layer 0 of the cache holds 3 tokens and the cache 0: a pass was broken off"):
         cache.store(0, kv[0][:, :3], kv[1][:, :3])
+
+
+def test_heads_that_hold_no_whole_group_are_refused(small):
+    for name in ("kivi2", "mxfp8", "int4:g32:keychannel"):
+        with pytest.raises(ValueError, match=f"kv: a head: a row of 4 is no whole number of groups of 32 .{name}"):
+            small.quantize(Recipe(kv=name))
+    assert np.isfinite(small.quantize(Recipe(kv="int4:token:keychannel")).logits([1, 2, 3])).all()
+
+
+def test_a_saved_model_keeps_its_formats(model, text, tmp_path):
+    rounded = model.quantize(Recipe(weights="int8:channel", kv="kivi2:prerope", attention="int8:token:smooth"))
+    rounded.save(tmp_path / "model.safetensors")
+    loaded = load(tmp_path / "model.safetensors")
+    assert loaded.recipe == rounded.recipe and np.array_equal(loaded.logits(text), rounded.logits(text))
+
+
+def test_generation_goes_on_past_the_window(model, text):
+    """As token by token: the prompt in float, then every token reads what is held."""
+    rounded = model.quantize(Recipe(kv="kivi2"))
+    written = rounded.generate(text[:150], 40)
+    cache, expected = rounded.new_cache(), []
+    logits = rounded.run(text[:150], cache, prefill=True)[-1]
+    for _ in range(40):
+        expected.append(int(logits.argmax()))
+        logits = rounded.run(expected[-1:], cache)[0]
+    assert written.tolist() == expected and cache.layers[0].settled == 32

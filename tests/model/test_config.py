@@ -30,6 +30,25 @@ def test_what_a_file_may_leave_out():
     assert Config.from_huggingface(plain).rope_theta == 10000.0
 
 
+def test_qwen3_has_norms_of_q_and_k_and_heads_of_128():
+    qwen = OLD | {"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3", "sliding_window": None,
+                  "layer_types": ["full_attention"] * 3, "use_sliding_window": False}
+    got = Config.from_huggingface(qwen)
+    assert got.qk_norm and got.head_dim == 128
+    assert tensor_shapes(got)["model.layers.2.self_attn.k_norm.weight"] == (128,)
+    assert Config.from_huggingface(got.to_huggingface()) == got
+    assert not any("_norm.weight" in name for name in tensor_shapes(Config.from_huggingface(OLD)) if "self_attn" in name)
+
+
+def test_llama3_scaling_in_both_spellings():
+    scaling = {"factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 64}
+    old = OLD | {"rope_scaling": {"rope_type": "llama3", **scaling}}
+    new = NEW | {"rope_parameters": {"rope_type": "llama3", "rope_theta": 500.0, **scaling}}
+    got = Config.from_huggingface(old)
+    assert got.rope_scaling == (8.0, 1.0, 4.0, 64) and got == Config.from_huggingface(new)
+    assert Config.from_huggingface(json.loads(json.dumps(got.to_huggingface()))) == got
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_a_config_survives_the_way_through_a_file(shape):
     raw = json.loads(json.dumps(SHAPES[shape].to_huggingface()))
@@ -37,9 +56,17 @@ def test_a_config_survives_the_way_through_a_file(shape):
 
 
 @pytest.mark.parametrize("changes, words", [
-    ({"architectures": ["Qwen3ForCausalLM"], "model_type": "qwen3"}, "Qwen3ForCausalLM.*not supported"),
+    ({"architectures": ["Qwen3MoeForCausalLM"], "model_type": "qwen3_moe"}, "Qwen3MoeForCausalLM.*not supported"),
+    ({"architectures": ["Qwen3ForCausalLM"]}, "Qwen3ForCausalLM.*'llama' is not supported"),
+    ({"model_type": ["llama"]}, "is not supported"),
+    ({"layer_types": ["full_attention", "sliding_attention"]}, "layer_types = .*sliding"),
+    ({"use_sliding_window": True}, "use_sliding_window = True"),
+    ({"rope_parameters": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 4.0, "high_freq_factor": 1.0,
+                          "original_max_position_embeddings": 64}}, "low_freq_factor 4.0 must be below"),
+    ({"rope_scaling": {"rope_type": "llama3", "factor": "8", "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+                       "original_max_position_embeddings": 64}}, "rope_scaling must be four finite numbers"),
     ({"model_type": "mistral"}, "model_type 'mistral' is not supported"),
-    ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "rope_scaling = .*llama3.* not supported"),
+    ({"rope_scaling": {"rope_type": "llama3", "factor": 8.0}}, "scaling 'llama3' needs 'low_freq_factor'"),
     ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling"),
     ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope_parameters = .*yarn"),
     ({"rope_parameters": "default"}, "rope_parameters = 'default'"),

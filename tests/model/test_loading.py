@@ -90,6 +90,60 @@ def test_a_model_with_lazy_weights_is_saved(tmp_path):
     assert np.array_equal(load(tmp_path).weights[Q], random_model(SMALL).weights[Q])
 
 
+@pytest.fixture
+def sharded(folder, small):
+    """The same model in two files and an index, as large checkpoints are."""
+    names = list(small.weights)
+    places = {name: f"model-0000{1 + (i % 3 == 0)}-of-00002.safetensors" for i, name in enumerate(names)}
+    for file in set(places.values()):
+        safetensors.numpy.save_file({name: small.weights[name] for name in names if places[name] == file}, folder / file)
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    return folder
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_weights_may_be_spread_over_several_files(sharded, small, tokens, lazy):
+    model = load(sharded, lazy=lazy)
+    assert isinstance(model.weights, dict) != lazy and list(model.weights) == list(small.weights)
+    assert np.array_equal(model.logits(tokens), small.logits(tokens))
+
+
+@pytest.mark.parametrize("name, file, words", [
+    (Q, "../model-00001-of-00002.safetensors", "only safetensors files of the same folder"),
+    (Q, 3, "only safetensors files of the same folder"),
+    (Q, "model-00003-of-00002.safetensors", "model-00003-of-00002.safetensors is missing"),
+    ("model.norm.bias", "model-00001-of-00002.safetensors", "puts tensor model.norm.bias into"),
+    (Q, None, "index.json does not say so"),
+])
+def test_an_index_that_lies_is_refused(sharded, name, file, words):
+    path = sharded / "model.safetensors.index.json"
+    index = json.loads(path.read_text())
+    index["weight_map"] |= {name: file}
+    if file is None:
+        del index["weight_map"][name]
+    path.write_text(json.dumps(index))
+    with pytest.raises((ValueError, FileNotFoundError), match=words):
+        load(sharded)
+
+
+@pytest.mark.parametrize("change", [{"qk_norm": True, "tied": False}, {"rope_scaling": (8.0, 1.0, 4.0, 8)}])
+def test_qwen3_and_scaled_rope_survive_the_way_through_a_folder(tmp_path, change, tokens):
+    model = in_memory(dataclasses.replace(SMALL, **change))
+    save(model, tmp_path)
+    again = load(tmp_path)
+    assert again.config == model.config and np.array_equal(again.logits(tokens), model.logits(tokens))
+    plain = in_memory(SMALL)
+    assert not np.allclose(plain.logits(tokens), model.logits(tokens), rtol=1e-3), "the setting makes a difference"
+
+
+def test_rows_are_read_alone(folder, small):
+    weights = load(folder, lazy=True).weights
+    assert np.array_equal(weights.rows(Q, 3, 7), small.weights[Q][3:7])
+    with pytest.raises(KeyError):
+        weights["lm_head.weight"]
+
+
 def test_a_tied_model_may_hold_its_output_matrix_twice_if_both_agree(folder, small):
     twice = {**small.weights, "lm_head.weight": small.weights["model.embed_tokens.weight"]}
     safetensors.numpy.save_file(twice, folder / "model.safetensors")
@@ -122,7 +176,7 @@ def test_missing_files_are_named(tmp_path, folder):
         load(folder)
 
 
-@pytest.mark.parametrize("other, words", [("model.safetensors.index.json", "spread over several files"),
+@pytest.mark.parametrize("other, words", [("model.safetensors.index.json", "index.json is damaged"),
                                           ("pytorch_model.bin", "a pickle can run code")])
 def test_other_ways_to_store_weights_are_refused_by_name(folder, other, words):
     (folder / "model.safetensors").rename(folder / other)

@@ -249,7 +249,7 @@ def test_a_recipe_is_plain_data():
     (Recipe(overrides={"o_proj": "int4:g16"}), "weights of model.layers.0.self_attn.o_proj.weight: a row of 24"),
 ])
 def test_a_recipe_that_does_not_fit_the_model_is_refused_before_any_work(small, monkeypatch, recipe, words):
-    monkeypatch.setattr(quantizing, "_quantize_weight", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr(quantizing, "quantize_weight", lambda *_: pytest.fail("work was done"))
     with pytest.raises(ValueError, match=words):
         small.quantize(recipe)
 

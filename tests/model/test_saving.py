@@ -23,7 +23,9 @@ RECIPES = [
            head="int3:channel"),
     Recipe(weights="int3:channel", skip=("down_proj", "layers.1"), overrides={"o_proj": "fp6_e3m2:channel"}),
     Recipe(weights="mxfp4:even", overrides={"layers.0": "nvfp4", "down_proj": "nf4_dq", "o_proj": "q4_1"}, head="bf16"),
-    *(Recipe(weights="int3:g8:asym", method=method) for method in METHODS),
+    *(Recipe(weights="int3:g8:asym", method=method) for method in METHODS if method not in ("llm_int8", "qat")),
+    Recipe(weights="int8:channel", activations="int8:token", method="llm_int8:1.5", head="int8:channel"),
+    Recipe(weights="int4:g8", activations="int8:tensor:asym:p99.9:static", head="int8:channel", skip="v_proj"),
 ]
 
 

@@ -19,7 +19,9 @@ LOOSE = 2e-6  # float32 against float64 over a few dozen products, for logits of
 
 
 @pytest.mark.parametrize("changes", [{}, {"tied": False}, {"heads": 2}, {"kv_heads": 6}, {"kv_heads": 1},
-                                     {"rope_theta": 50.0}, {"layers": 1, "head_dim": 10}])
+                                     {"rope_theta": 50.0}, {"layers": 1, "head_dim": 10},
+                                     {"qk_norm": True}, {"qk_norm": True, "tied": False, "kv_heads": 3},
+                                     {"rope_theta": 300.0, "rope_scaling": (4.0, 1.0, 4.0, 12), "head_dim": 8}])
 def test_logits_match_the_loops(changes, tokens):
     model = in_memory(dataclasses.replace(SMALL, **changes), seed=3)
     assert any((w != 1).any() for name, w in model.weights.items() if "norm" in name), "gains of 1 would hide a mistake"

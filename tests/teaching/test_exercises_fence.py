@@ -113,6 +113,18 @@ def test_an_answer_that_uses_the_package_may():
     assert (failed, bits) == (None, 4.5)
 
 
+@pytest.mark.needs_jit
+def test_an_answer_may_compile_and_use_threads():
+    failed, total = run("import numba\nimport numpy as np\n\n@numba.njit(parallel=True)\ndef add(x):\n    total = 0.0\n"
+                        "    for i in numba.prange(len(x)):\n        total += x[i]\n    return total\n\n"
+                        "total = add(np.ones(1000))", reads=["total"])
+    assert (failed, total) == (None, 1000.0)
+
+
+def test_an_answer_may_draw():
+    assert run("import matplotlib.pyplot as plt\nplt.plot([1, 2])\nplt.savefig('x.png')\nplt.show()") == (None,)
+
+
 @pytest.mark.parametrize("cell", [
     "import os, signal\nos.kill(os.getppid(), signal.SIGTERM)", "import os\nos.killpg(os.getpgid(os.getppid()), 15)",
     "import subprocess, sys\nsubprocess.run([sys.executable, '-c', ''])", "import os\nif os.system('true'): 1 / 0",

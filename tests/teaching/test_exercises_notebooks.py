@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import nbclient
@@ -203,33 +201,3 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         files.write_atomically(path, "new")
     assert path.read_text() == "old" and list(tmp_path.iterdir()) == [path]
-
-
-def test_nbgrader_gives_the_points_our_checks_give(tmp_path):
-    """generate_assignment, autograde and export, where nbgrader is installed (extra `grade`)."""
-    pytest.importorskip("nbgrader")
-    folder = source.exercise_set("01").folder
-    (marked,) = exercises.release(["01"], "spring", tmp_path / "source", nbgrader=True)
-    (tmp_path / "nbgrader_config.py").write_text('c = get_config()\nc.CourseDirectory.course_id = "minquant"\n')
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-
-    def nbgrader(*words):
-        done = subprocess.run([sys.executable, "-m", "nbgrader", *words], cwd=tmp_path, env=environment, text=True,
-                              capture_output=True, timeout=900)
-        assert done.returncode == 0, done.stderr[-2000:]
-
-    nbgrader("generate_assignment", folder)
-    released = json.loads((tmp_path / "release" / folder / marked.name).read_text(encoding="utf-8"))
-    for student, pick in (("right", lambda e: e.reference), ("partial", lambda e: e.wrong[0].body), ("blank", None)):
-        book = json.loads(json.dumps(released))
-        for cell in cells(book, "answer"):
-            if pick:
-                exercise = source.exercise(cell["metadata"]["minquant"]["exercise"])
-                cell["source"] = exercise.code(pick(exercise), "spring")
-        files.write_atomically(tmp_path / "submitted" / student / folder / marked.name, json.dumps(book))
-    nbgrader("autograde", folder)
-    nbgrader("export")
-    rows = [line.split(",") for line in (tmp_path / "grades.csv").read_text().splitlines()]
-    scores = {row[rows[0].index("student_id")]: float(row[rows[0].index("score")]) for row in rows[1:]}
-    lost = sum(e.wrong[0].loses for e in source.exercise_set("01").exercises if not e.optional)
-    assert scores == {"right": 22.0, "partial": 22.0 - lost, "blank": 0.0}

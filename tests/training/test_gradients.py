@@ -8,7 +8,7 @@ import pytest
 
 from minquant.model import Config, Transformer, layers, random_model
 from minquant.model.config import tensor_shapes
-from minquant.training import gradients, loss_and_gradients
+from minquant.training import batch_logits, gradients, loss_and_gradients
 
 BASE = dict(vocab_size=13, hidden=12, layers=2, heads=4, kv_heads=2, head_dim=6, ffn=10, context=16, norm_eps=1e-3)
 SHAPES = {
@@ -189,3 +189,31 @@ def test_tokens_that_cannot_be_learned_from_are_named():
         loss_and_gradients(model.config, weights, np.array([[1, -1, 3]]))
     with pytest.raises(TypeError, match="whole numbers"):
         loss_and_gradients(model.config, weights, np.array([[1.0, 2.0]]))
+
+
+# --- a teacher ---------------------------------------------------------------------------------------------------
+
+
+def test_divergence_from_a_teacher(rng):
+    teacher = rng.standard_normal((3, 5))
+    check(lambda z: np.array(gradients.divergence(z, teacher)[0]),
+          lambda du, z: du * gradients.divergence(z, teacher)[1], rng.standard_normal((3, 5)))
+    assert gradients.divergence(teacher + 7, teacher)[0] == pytest.approx(0, abs=1e-12)
+
+
+def test_a_model_taught_by_another(rng):
+    """Loss is the mean KL of the models' logits; its gradient, by finite differences; no gradient from itself."""
+    config = Config(**BASE)
+    weights, other = ({name: rng.standard_normal(shape) * 0.3 for name, shape in tensor_shapes(config).items()}
+                      for _ in range(2))
+    tokens = rng.integers(0, 13, (2, 6))
+    teacher = batch_logits(config, other, tokens[:, :-1])
+    float32 = Transformer(config, {name: w.astype(np.float32) for name, w in other.items()})
+    np.testing.assert_allclose(teacher[5:], float32.logits(tokens[1, :-1]), atol=1e-4)
+    loss, found = loss_and_gradients(config, weights, tokens, teacher=teacher)
+    name = "model.layers.1.mlp.up_proj.weight"
+    expected = naive.numerical_gradient(lambda: loss_and_gradients(config, weights, tokens, teacher=teacher)[0],
+                                        weights[name], [(0, 0), (3, 5), (9, 11)])
+    close(found[name], expected)
+    itself, zero = loss_and_gradients(config, other, tokens, teacher=teacher)
+    assert loss > 0.01 and abs(itself) < 1e-12 and max(np.abs(g).max() for g in zero.values()) < 1e-12

@@ -16,7 +16,7 @@ compared with the bytes that are really there before anything is allocated or lo
 Source: ``docs/gguf.md`` and ``src/gguf.cpp`` of the ggml project, version 3. As gguf.cpp, we want tensors one right
 after the other, in the order of their entries, names of less than 64 bytes, at most 4 axes.
 
-What we leave out: versions 1 and 2, big-endian files, tensors of types not in TYPES, and files larger than memory.
+What we leave out: versions 1 and 2, big-endian files, and tensors of types not in TYPES.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def read(source: str | os.PathLike | bytes) -> tuple[dict[str, Any], dict[str, T
     """Metadata and tensors of a GGUF file, or of its bytes: what ``write`` was given.
 
     Tensors are (raw, type, shape) with raw uint8 (rows..., bytes), ready for ``dequantize(raw, type)``; raw is a view
-    that cannot be written to. Values of a type that ``write`` would not choose by itself come as NumPy scalars, arrays
+    that cannot be written to, of a file that is mapped into memory: only what is used is read. Values of a type that ``write`` would not choose by itself come as NumPy scalars, arrays
     of numbers as NumPy arrays.
 
     Raises ValueError, naming the field and its byte offset, for a file that is cut short, damaged, or uses what this
@@ -107,8 +107,11 @@ def spans(source: str | os.PathLike | bytes) -> list[Span]:
 
 
 def _load(source: str | os.PathLike | bytes) -> np.ndarray:
-    data = source if isinstance(source, (bytes, bytearray, memoryview)) else Path(source).read_bytes()
-    return np.frombuffer(bytes(data), np.uint8) if len(data) else np.empty(0, np.uint8)
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return np.frombuffer(bytes(source), np.uint8) if len(source) else np.empty(0, np.uint8)
+    if not Path(source).stat().st_size:
+        return np.empty(0, np.uint8)  # an empty file cannot be mapped
+    return np.asarray(np.memmap(source, np.uint8, "r"))
 
 
 def _parse(cursor: Cursor) -> tuple[dict[str, Any], dict[str, Tensor]]:

@@ -5,6 +5,7 @@
     variant.py            numbers drawn from a key: another class, another exercise
     checking.py           properties, points, and failures in three lines
     findings.py           what the diagnose exercises share: two faults to name
+    museum.py             exercises in which learners write tests, scored by the planted bugs they catch
     values.py             what a check may trust
     beside.py             "Yours" beside "Spec", and a picture
     notebook.py           release, nbgrader source and solutions, from the same source

@@ -105,7 +105,8 @@ def _hook(folder: str) -> Callable[[str, tuple], None]:
     def ours(path: Any) -> bool:
         if kind(path) is not text:
             return path is None or kind(path) is whole  # a descriptor, opened under this hook already
-        return path in (null, folder) or ".." not in path and (path.startswith(inside) or not path.startswith(("/", "\\")))
+        absolute = path.startswith(("/", "\\")) or path[1:2] == ":"
+        return path in (null, folder) or ".." not in path and (path.startswith(inside) or not absolute)
 
     def hook(event: str, arguments: tuple) -> None:
         if event == "open":
