@@ -34,19 +34,11 @@ from importlib import import_module as _import_module
 _NAMES = {"explore": "widgets", "show_still": "widgets", "predict": "predictions", "recall": "predictions",
           "compare": "predictions", "stepper": "format_stepper", "format_card": "format_stepper",
           "click_bits": "bit_clicker", "inspect_bytes": "byte_inspector", "walk_header": "header_walker",
-<<<<<<< HEAD
-          "explore_grid": "number_grid", "blind_test": "who_wrote_it", "quiz": "quizzes", "with_spread": "sentences",
-          "decode_line": "sentences", "machine_lines": "sentences"}
+          "explore_grid": "number_grid", "pick_path": "path_picker", "blind_test": "who_wrote_it", "quiz": "quizzes",
+          "with_spread": "sentences", "decode_line": "sentences", "machine_lines": "sentences"}
 _MODULES = ("bits", "exercises", "exponent_card", "figures", "format_figures", "grid_figures", "kl_heat_map", "ledger",
             "one_weight", "packing_figures", "packing_pictures", "pictures", "predictions", "quality_figures", "quizzes",
             "sentences", "svg", "who_wrote_it", "widgets")
-=======
-          "explore_grid": "number_grid", "pick_path": "path_picker", "blind_test": "who_wrote_it", "quiz": "quizzes",
-          "with_spread": "sentences", "decode_line": "sentences", "machine_lines": "sentences"}
-_MODULES = ("bits", "exercises", "figures", "format_figures", "grid_figures", "kl_heat_map", "ledger", "one_weight",
-            "packing_figures", "packing_pictures", "pictures", "predictions", "quality_figures", "quizzes", "sentences",
-            "svg", "who_wrote_it", "widgets")
->>>>>>> land
 
 __all__ = [*_NAMES, *_MODULES]
 

@@ -78,7 +78,8 @@ def scaled(spec: Spec, answers: Answers) -> None:
         got, want = elements.ask_parts(answers, NAME, shown, x, PARTS)[1], max(map(abs, x)) or 1.0
         if not isinstance(got, (int, float)) or not close(got, want, 1e-6):
             raise Miss(f"for {shown}, the scale was {str(got)[:40]}",
-                       "the scale is the largest magnitude of the block; zeros have the scale 1", "which number is mapped to 1 or -1?")
+                       "the scale is the largest magnitude of the block; zeros have the scale 1",
+                       "which number is mapped to 1 or -1?")
 
 
 def coded(spec: Spec, answers: Answers) -> None:
@@ -116,11 +117,11 @@ return levels, scale, codes
 '''
 
 WRONG = (
-    Wrong("as many below as above", 3, REFERENCE.replace("<<below>> + 1", "<<above>> + 1")),
-    Wrong("one half among the probabilities", 3, REFERENCE.replace("<<above>> + 1)[:-1]", "<<above>>)")
+    Wrong("as many below as above", 4, REFERENCE.replace("<<below>> + 1", "<<above>> + 1")),
+    Wrong("one half among the probabilities", 4, REFERENCE.replace("<<above>> + 1)[:-1]", "<<above>>)")
           .replace("<<below>> + 1)[:-1]", "<<below>>)")),
-    Wrong("not divided by the largest", 4, REFERENCE.replace(" / max(above)", "")),
-    Wrong("zero left out", 4, REFERENCE.replace("*above, 0.0, *below", "*above, *below")),
+    Wrong("not divided by the largest", 5, REFERENCE.replace(" / max(above)", "")),
+    Wrong("zero left out", 5, REFERENCE.replace("*above, 0.0, *below", "*above, *below")),
     Wrong("values instead of codes", 2, REFERENCE.replace("levels, scale, codes", "levels, scale, levels[codes]")),
     Wrong("numbers not divided by the scale", 2, REFERENCE.replace("[:, None] / scale", "[:, None]")),
     Wrong("no case for zeros", 1, REFERENCE.replace(" or 1.0", "")),

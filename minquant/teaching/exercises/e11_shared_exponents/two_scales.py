@@ -144,7 +144,7 @@ WRONG = (
     Wrong("no case for zeros", 1, REFERENCE.replace(" if amax.max() else 1.0", "")),
     Wrong("one scale for the whole list", 5, REFERENCE.replace(
         "amax = np.abs(blocks).max(axis=1)", "amax = np.full(len(blocks), np.abs(blocks).max())")),
-    Wrong("signs lost", 2, REFERENCE.replace("np.sign(blocks) * ", "")),
+    Wrong("signs lost", 3, REFERENCE.replace("np.sign(blocks) * ", "")),
 )
 
 EXERCISE = Exercise(
