@@ -17,8 +17,10 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 lab: $(VENV)/lessons.stamp
 	$(BIN)/python -m minquant lab $(LAB_ARGS)
 
+# Several tests run at a time, so none may keep a core busy by waiting on it or by threads it does not need.
 test: $(VENV)/test.stamp
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=worksteal --durations=10 $(TEST_ARGS)
+	OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE \
+	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup --durations=10 $(TEST_ARGS)
 
 site: $(VENV)/lessons.stamp
 	$(BIN)/python tools/build_site.py

@@ -18,8 +18,11 @@ os.environ["MINQUANT_CACHE_DIR"] = str(ROOT / ".pytest_cache" / "minquant")
 settings.register_profile("minquant", deadline=None, derandomize=bool(os.environ.get("CI")))
 settings.load_profile("minquant")
 
-# Quick tests fail first: units, then the wheel and the interpreted kernels, then the notebooks, then the browser.
+# Quick tests fail first: units, then the wheel and the interpreted kernels, then the notebooks, then the browser. Where
+# several processes share the tests, one of them takes all notebooks, one after another: they time things, and two at a
+# time would disturb each other. It begins with them, so that nobody waits for it in the end.
 SLOW_LAST = ("test_house_wheel", "test_house_without_jit", "tests/lessons/", "tests/browser/")
+NOTEBOOKS = SLOW_LAST[2:]
 
 # Tests leave lines under this name; they are printed under the run (coverage of the kernels, cells compared, ...). A
 # property of the report, because the test may have run in another process (pytest-xdist).
@@ -30,8 +33,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs_jit: too slow, or without meaning, where Numba's JIT is switched off")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: max((n for n, part in enumerate(SLOW_LAST, 1) if part in item.nodeid), default=0))
+    if hasattr(config, "workerinput"):
+        for item in items:
+            if any(part in item.nodeid for part in NOTEBOOKS):
+                item.add_marker(pytest.mark.xdist_group("notebooks"))
+        items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         for item in items:
             if item.get_closest_marker("needs_jit"):

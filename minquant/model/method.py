@@ -106,10 +106,11 @@ def _number(text: str, low: float, high: float, rule: str) -> float:
 
 
 def _trained(weight: np.ndarray, inputs: None, scheme: Scheme) -> QTensor:
-    raise ValueError("codes of the method 'qat' come from training the whole model, not from one matrix: "
-                     "minquant.training.qat(model, scheme, tokens, steps), or the command minquant qat")
+    raise ValueError(TRAINED)
 
 
+TRAINED = ("codes of the method 'qat' come from training the whole model, not from one matrix: "
+           "minquant.training.qat(model, scheme, tokens, steps), or the command minquant qat")
 _gptq = partial(Method, gptq_from_hessian, needs_inputs=True, gather=Hessian, check=check_scheme)
 _gptq_act_order = partial(gptq_from_hessian, act_order=True, static_groups=True)
 _smooth = {"prepare": "smooth", "option": _alpha, "default": ALPHA}

@@ -30,7 +30,7 @@ from . import calibration as text
 from .attending import AttentionFormat
 from .cache_format import CacheFormat
 from .config import EMBEDDING, linear_names, tensor_shapes
-from .method import METHODS, Method, method_of
+from .method import METHODS, TRAINED, Method, method_of
 from .recipe import Recipe
 from .rotation import rotate
 from .smoothing import smooth
@@ -129,6 +129,8 @@ def check(model: Transformer, recipe: Recipe) -> None:
         raise TypeError(f"quantize takes a Recipe, not {type(recipe).__name__}: Recipe(weights={recipe!r})")
     if model.qtensors:
         raise ValueError(f"this model's weights are quantized already ({model.recipe}); quantize the float model")
+    if recipe.method == "qat" and recipe.has_weights:
+        raise ValueError(TRAINED)
     config, shapes = model.config, tensor_shapes(model.config)
     linears = linear_names(config)
     recipe.check_names(linears, [config.head_name, EMBEDDING])

@@ -10,6 +10,7 @@
     byte_inspector.py  bytes as buttons, for lesson 05;  byte_layouts.py: what they hold;  byte_card.py: one drawn
     header_walker.py   a GGUF file, field after field;  packing_pictures.py, packing_figures.py: drawings, plots
     bit_flips.py       one bit of a packed matrix turned over;  misreadings.py: a whole one read by a wrong rule
+    racing.py          which of two functions is faster, how much memory one needs, for exercises 06
     path_picker.py     how quantized weights are used, and what the bytes predict, for lesson 06
     kl_heat_map.py     a text coloured by KL, for lesson 07;  who_wrote_it.py: a blind test;  quality_figures.py: plots
     column_steps.py    GPTQ's loop with everything kept, for lesson 08;  column_stepper.py: its steps drawn;

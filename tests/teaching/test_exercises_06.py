@@ -12,8 +12,9 @@ import numba
 import numpy as np
 import pytest
 
+from minquant.teaching import racing
 from minquant.teaching.exercises import checking, source
-from minquant.teaching.exercises.e06_fused_kernels import copy_bytes, diagnose, fused4, fused8, helpers, whole_numbers
+from minquant.teaching.exercises.e06_fused_kernels import copy_bytes, diagnose, fused4, fused8, whole_numbers
 from minquant.teaching.exercises.remote import Remote
 from minquant.teaching.exercises.variant import Draw
 
@@ -104,22 +105,22 @@ def test_compiled_answers_with_the_jit_switched_off():
 
 
 def test_memory_is_that_of_arrays_and_of_python_lists():
-    assert helpers.peak_bytes(lambda: None) < 1000
-    assert 80_000 <= helpers.peak_bytes(lambda: np.zeros(10_000) + 1) < 400_000
-    assert helpers.peak_bytes(lambda: [float(i) for i in range(10_000)]) > 200_000
-    assert helpers.peak_bytes(lambda n: [np.zeros(n).sum() for _ in range(100)], 1000) < 40_000, "the peak, not the sum"
+    assert racing.peak_bytes(lambda: None) < 1000
+    assert 80_000 <= racing.peak_bytes(lambda: np.zeros(10_000) + 1) < 400_000
+    assert racing.peak_bytes(lambda: [float(i) for i in range(10_000)]) > 200_000
+    assert racing.peak_bytes(lambda n: [np.zeros(n).sum() for _ in range(100)], 1000) < 40_000, "the peak, not the sum"
 
 
 @pytest.mark.needs_jit
 def test_memory_of_a_compiled_function_is_that_of_its_source():
     function = numba.njit(lambda n: np.zeros(n).sum())
     function(10)
-    assert helpers.peak_bytes(function, 10_000) > 80_000
+    assert racing.peak_bytes(function, 10_000) > 80_000
 
 
 def test_a_race_has_a_winner(capsys):
     slow, fast = (lambda n: sum(range(n * 2000))), (lambda n: None)
-    assert helpers.race(fast, slow, 10) > 1 > helpers.race(slow, fast, 10)
+    assert racing.race(fast, slow, 10) > 1 > racing.race(slow, fast, 10)
     assert "times as fast" in capsys.readouterr().out
 
 

@@ -5,7 +5,7 @@
     fused4.py        06.3 core      nibbles times a vector
     diagnose.py      06.4 diagnose  two programs that are slower than their bytes
     whole_numbers.py 06.5 stretch  rounded inputs, whole numbers in the loop
-    helpers.py       how much memory an answer needs, and which of two is faster
+    helpers.py       what comes back from a kernel, and how much memory it may need
 """
 
 from ..source import ExerciseSet

@@ -146,7 +146,7 @@ def show(spec: Spec, answers: Answers) -> Bars:
 
 
 GIVEN = '''
-from minquant.teaching.exercises.e06_fused_kernels.helpers import peak_bytes, race
+from minquant.teaching.racing import peak_bytes, race
 
 def most_memory(*args):
     """The most bytes that fused4 has in use at once. The last check asks this."""
