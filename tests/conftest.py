@@ -33,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs_jit: too slow, or without meaning, where Numba's JIT is switched off")
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the marks in the same hook
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: max((n for n, part in enumerate(SLOW_LAST, 1) if part in item.nodeid), default=0))
     if hasattr(config, "workerinput"):
