@@ -17,10 +17,12 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 lab: $(VENV)/lessons.stamp
 	$(BIN)/python -m minquant lab $(LAB_ARGS)
 
-# Several tests run at a time, so none may keep a core busy by waiting on it or by threads it does not need.
+# Several tests run at a time, so none may keep a core busy by waiting on it or by threads it does not need. They run in
+# the order of tests/conftest.py: what is timed comes last and alone.
 test: $(VENV)/test.stamp
 	OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE \
-	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup --durations=10 $(TEST_ARGS)
+	  $(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder \
+	  --durations=10 $(TEST_ARGS)
 
 site: $(VENV)/lessons.stamp
 	$(BIN)/python tools/build_site.py

@@ -19,10 +19,11 @@ settings.register_profile("minquant", deadline=None, derandomize=bool(os.environ
 settings.load_profile("minquant")
 
 # Quick tests fail first: units, then the wheel and the interpreted kernels, then the notebooks, then the browser. Where
-# several processes share the tests, one of them takes all notebooks, one after another: they time things, and two at a
-# time would disturb each other. It begins with them, so that nobody waits for it in the end.
+# several processes share the tests, the wheel and the interpreted kernels come first, because they are long, and all
+# notebooks come last, one after another in one process, when the others have finished: they time things, with threads
+# that wait for one another, and on a busy machine such a pair is not two but a hundred times slower.
 SLOW_LAST = ("test_house_wheel", "test_house_without_jit", "tests/lessons/", "tests/browser/")
-NOTEBOOKS = SLOW_LAST[2:]
+LONG, NOTEBOOKS = SLOW_LAST[:2], SLOW_LAST[2:]
 
 # Tests leave lines under this name; they are printed under the run (coverage of the kernels, cells compared, ...). A
 # property of the report, because the test may have run in another process (pytest-xdist).
@@ -40,7 +41,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if any(part in item.nodeid for part in NOTEBOOKS):
                 item.add_marker(pytest.mark.xdist_group("notebooks"))
-        items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+        items.sort(key=lambda item: not any(part in item.nodeid for part in LONG))
     if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
         for item in items:
             if item.get_closest_marker("needs_jit"):

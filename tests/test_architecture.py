@@ -20,7 +20,7 @@ PACKAGE = ROOT / "minquant"
 
 # Lowest first. A part may import parts of lower floors and nothing else of ours.
 FLOORS = [
-    {"_paths"},
+    {"_paths", "_container"},
     {"formats", "packing", "kernels"},
     {"scaling"},
     {"methods"},

@@ -47,24 +47,12 @@ def test_without_a_topology_every_processor_is_a_core(tmp_path, allowed):
     assert threads.cores(tmp_path) == [1, 3]
 
 
-@pytest.mark.parametrize("files, expected", [
-    ({}, None), ({"cpu.max": "max 100000"}, None), ({"cpu.max": "150000 100000"}, 1.5), ({"cpu.max": "nonsense"}, None),
-    ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
-    ({"cpu/cpu.cfs_quota_us": "400000", "cpu/cpu.cfs_period_us": "100000"}, 4.0),
-    ({"cpu/cpu.cfs_quota_us": "400000", "cpu/cpu.cfs_period_us": "0"}, None)])
-def test_limits_of_a_container(tmp_path, files, expected):
-    for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text + "\n")
-    assert threads.cpu_limit(tmp_path) == expected
-
-
 @pytest.mark.parametrize("most, found, limit, expected", [
     (8, [0, 1, 2, 3], None, 4), (2, [0, 1, 2, 3], None, 2), (8, [0, 1, 2, 3], 1.5, 2), (8, [0, 1], 0.1, 1), (8, [], None, 8)])
 def test_the_smallest_of_three_counts(monkeypatch, most, found, limit, expected):
     monkeypatch.setattr(numba.config, "NUMBA_NUM_THREADS", most)
     monkeypatch.setattr(threads, "cores", lambda: found)
-    monkeypatch.setattr(threads, "cpu_limit", lambda: limit)
+    monkeypatch.setattr(threads, "container_limits", lambda: {"cores": limit})
     assert threads.default_threads() == expected
 
 

@@ -1,7 +1,6 @@
 """What does a format buy? Bytes, tokens per second, and the share of what this machine's memory can deliver.
 
     machine.py       what this machine is
-    container.py     what a container allows of it
     bandwidth.py     read_bandwidth: the speed of light
     decode.py        measure_decode: tokens per second of packed models, formats in alternation
     outside.py       outside_matrices_ms: what a token costs outside its weight matrices
@@ -18,9 +17,9 @@ Every function returns rows, plain dictionaries that go into JSON as they are. K
 measured, so importing this package loads no compiler.
 """
 
+from .._container import container_limits
 from .bandwidth import read_bandwidth
 from .batch import batch_sweep
-from .container import container_limits
 from .decode import measure_decode
 from .kernel_ladder import kernel_ladder
 from .ladder import LadderResult, ladder

@@ -4,7 +4,7 @@ Linux tells through /proc and /sys, macOS through ``sysctl``, Windows through it
 found out is None. No name of a host or a user is read.
 
 What we leave out: the limits of a container (a process may be allowed less memory and fewer cores than there are);
-``container.py`` has them.
+``minquant/_container.py`` has them.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ def time_in_turns(calls: Calls, repetitions: int, progress: Callable[[str], None
     Returns name -> float64 (repetitions, 2): seconds, and read GB/s of the same moment with as many threads. Raises
     ValueError for no repetitions.
     """
-    from ..decoder.decoder import thread_count
+    from ..decoder.threads import thread_count
 
     if repetitions < 1:
         raise ValueError(f"repetitions must be at least 1, not {repetitions}")

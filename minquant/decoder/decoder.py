@@ -33,7 +33,7 @@ from ..kernels.prefill import prefill
 from ..kernels.step import Scratch, Weights, decode_step
 from ..model import Transformer
 from ..model.transformer import check_tokens
-from .kv import make_cache, row_length
+from .kv import check_kv, make_cache
 from .pack import pack_model, packed_type
 from .threads import default_threads, thread_count
 
@@ -73,7 +73,7 @@ class Decoder:
         head = weights if head is None else head
         packed_type(weights, activations), packed_type(head, activations)
         _check_recipe(model, activations, kv)
-        row_length(kv, model.config.head_dim)  # refuses a format without a kernel
+        check_kv(kv)
         self.config, self.weights, self.head, self.kv, self.activations = model.config, weights, head, kv, activations
         self.context, threads = _count("context", context), _check_threads(threads)
         self._weights = pack_model(model, weights, head, self.context, activations, progress)

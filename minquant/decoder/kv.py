@@ -34,9 +34,3 @@ def make_cache(kv: str, config: Config, context: int) -> caches.Cache:
     """An empty cache for ``context`` tokens. Raises ValueError for a head size the format cannot have."""
     kind, group = cache_type(kv)
     return caches.make_cache(kind, config.layers, config.kv_heads, context, config.head_dim, group)
-
-
-def row_length(kv: str, head_size: int) -> int:
-    """Numbers in a row of the cache: the head size, and what fills it up."""
-    kind, group = cache_type(kv)
-    return caches.row_length(kind, head_size, group)

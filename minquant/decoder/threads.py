@@ -3,7 +3,7 @@
 **How many.** Numba starts one thread for each logical processor that this process may use (its *affinity mask*, as
 ``taskset`` or a container sets it; ``NUMBA_NUM_THREADS`` overrides it). Two of them may be one core: hyperthreads share
 its arithmetic and its way to memory, and a memory-bound loop gains nothing from the second. A container may also be
-limited to a share of the processors' time (cgroup ``cpu.max``, or ``cpu.cfs_quota_us`` in version 1): threads beyond it
+limited to a share of the processors' time (``minquant/_container.py`` reads it): threads beyond it
 are stopped in the middle of a token, and the others wait for them. So ``default_threads`` is the smallest of: Numba's
 number, the cores under the mask, the limit rounded up.
 
@@ -35,7 +35,9 @@ from pathlib import Path
 import numba
 import numpy as np
 
-_CPUS, _CGROUP = Path("/sys/devices/system/cpu"), Path("/sys/fs/cgroup")
+from .._container import container_limits
+
+_CPUS = Path("/sys/devices/system/cpu")
 _MASK_BYTES = 128  # room for 1024 processors, as in glibc's cpu_set_t
 _last: tuple[tuple[int, int] | None, bool] = None, False  # (calling thread, threads) last asked for; are they pinned?
 
@@ -51,19 +53,9 @@ def cores(cpus: Path = _CPUS) -> list[int]:
     return list(firsts.values())
 
 
-def cpu_limit(cgroup: Path = _CGROUP) -> float | None:
-    """Processors' worth of time a container may use; None where there is no limit, or no cgroup."""
-    quota, _, period = _read(cgroup / "cpu.max").partition(" ")
-    if not period:
-        quota, period = _read(cgroup / "cpu/cpu.cfs_quota_us"), _read(cgroup / "cpu/cpu.cfs_period_us")
-    if not (quota.isdigit() and period.isdigit() and int(period)):
-        return None
-    return int(quota) / int(period)
-
-
 def default_threads() -> int:
     """Threads a decoder runs on unless told otherwise: at least 1, at most what Numba has."""
-    limit = cpu_limit()
+    limit = container_limits()["cores"]
     counts = [numba.config.NUMBA_NUM_THREADS, len(cores()) or math.inf, math.inf if limit is None else math.ceil(limit)]
     return max(1, min(counts))
 

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -69,7 +70,8 @@ def course(folder: Path) -> Iterator[str]:
             "JUPYTER_DATA_DIR": str(folder / "jupyter-data"), "JUPYTER_RUNTIME_DIR": str(folder / "jupyter-run"),
             "PYTHONUNBUFFERED": "1"}
     log = folder / "server.log"
-    command = [sys.executable, "-m", "minquant", "lab", "--no-browser", "--dir", str(folder / "lessons")]
+    command = [sys.executable, "-m", "minquant", "lab", "--no-browser", "--dir", str(folder / "lessons"),
+               "--port", str(_port())]
     with log.open("w") as sink:
         server = subprocess.Popen(command, cwd=folder, env=env, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
     try:
@@ -81,6 +83,13 @@ def course(folder: Path) -> Iterator[str]:
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+def _port() -> int:
+    """A port that the system picks: other tests start servers at the same time, and all would look from 8888 on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def _address(server: subprocess.Popen, log: Path) -> str:

@@ -16,7 +16,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 
-CELL_SECONDS = 120
+CELL_SECONDS = 300
 LESSON_SECONDS = 600
 COLOUR = re.compile(r"\x1b\[[0-9;]*m")  # IPython paints its tracebacks, also where nobody sees the colours
 NOT_HANDED_ON = ("MPLBACKEND", "PYTEST_ADDOPTS", "PYTEST_CURRENT_TEST", "NUMBA_DISABLE_JIT")

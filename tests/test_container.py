@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import pytest
 
-container = import_module("minquant.benchmark.container")
+from minquant import _container as container
 
 
 @pytest.mark.parametrize("own, files, cores, memory", [
@@ -18,6 +16,7 @@ container = import_module("minquant.benchmark.container")
                                         "memory/d/memory.limit_in_bytes": "5000"}, 1.5, 5000),
     ("3:cpu:/\n2:memory:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000",
                               "memory/memory.limit_in_bytes": "9223372036854771712"}, None, None),
+    ("0::/\n", {"cpu.max": "nonsense"}, None, None), ("0::/\n", {"cpu.max": "400000 0"}, None, None),
     ("0::/../../x\n", {"memory.max": "7"}, None, 7), ("nonsense", {}, None, None), (None, {}, None, None)])
 def test_the_smallest_limit_on_the_way_counts(own, files, cores, memory, tmp_path, monkeypatch):
     monkeypatch.setattr(container, "ROOT", tmp_path / "cgroup")
