@@ -3,7 +3,7 @@
     machine.py       what this machine is
     bandwidth.py     read_bandwidth: the speed of light
     decode.py        measure_decode: tokens per second of packed models, formats in alternation
-    outside.py       outside_matrices_ms: what a token costs outside its weight matrices
+    outside.py       outside_matrices_ms: what a token costs outside its weight matrices; measure_parts: part by part
     versus.py        versus: our decoder beside llama.cpp's, on the GGUF file that random_gguf.py writes
     batch.py         batch_sweep: one pass over the weights for 1 to 32 vectors
     unpacking.py     unpacking_speed: every packing layout in GB/s, beside the read bandwidth
@@ -24,10 +24,11 @@ from .decode import measure_decode
 from .kernel_ladder import kernel_ladder
 from .ladder import LadderResult, ladder
 from .machine import machine
-from .outside import outside_matrices_ms
+from .outside import measure_parts, outside_matrices_ms
 from .paths import bytes_moved, launch_cost, matvec_paths
 from .unpacking import unpacking_speed
 from .versus import versus
 
 __all__ = ["LadderResult", "batch_sweep", "bytes_moved", "container_limits", "kernel_ladder", "ladder", "launch_cost",
-           "machine", "matvec_paths", "measure_decode", "outside_matrices_ms", "read_bandwidth", "unpacking_speed", "versus"]
+           "machine", "matvec_paths", "measure_decode", "measure_parts", "outside_matrices_ms", "read_bandwidth",
+           "unpacking_speed", "versus"]

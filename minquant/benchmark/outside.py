@@ -17,6 +17,8 @@ What it consists of
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterable
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +27,7 @@ from .statistics import summary
 
 if TYPE_CHECKING:
     from ..decoder import Decoder
+    from ..model import Transformer
 
 PAIRS = 15
 
@@ -60,6 +63,29 @@ def step_and_pass_seconds(decoder: Decoder, pairs: int) -> np.ndarray:
             matrices_only(logits, weights, scratch, c.heads * c.head_dim)
             seconds[pair] = middle - start, time.perf_counter() - between
     return seconds
+
+
+def measure_parts(shape: str | Transformer, weights: Iterable[str], kv: Iterable[str] = ("bf16",),
+                  context: Iterable[int] = (128,), threads: Iterable[int] | None = None, repetitions: int = PAIRS,
+                  activations: str | None = None, progress: Callable[[str], None] | None = None) -> list[dict]:
+    """``parts_ms`` of every combination, for arguments as ``measure_decode`` takes them.
+
+    Returns one row each: ``weights``, ``kv``, ``context``, ``threads``, and ``parts_ms``, milliseconds by name.
+    Raises ValueError as ``measure_decode`` and ``parts_ms`` do.
+    """
+    from ..decoder import Decoder, takes_activations
+    from ..model import random_model
+
+    model, rows = random_model(shape) if isinstance(shape, str) else shape, []
+    for name, cached in product(weights, kv):
+        decoder = Decoder(model, name, kv=cached, context=max(context) + 1, progress=progress,
+                          activations=activations if takes_activations(name) else None)
+        for tokens, count in product(context, threads or [decoder.threads]):
+            decoder.threads = count
+            decoder.fill_cache(tokens)
+            rows.append({"weights": name, "kv": cached, "context": tokens, "threads": count,
+                         "parts_ms": parts_ms(decoder, repetitions)})
+    return rows
 
 
 def parts_ms(decoder: Decoder, repetitions: int = PAIRS) -> dict[str, float]:

@@ -34,6 +34,8 @@ def parser() -> Parser:
     p.add_argument("--context", type=wholes(1), metavar="N,M", default=[128], help="tokens in the cache")
     p.add_argument("--threads", type=wholes(1), metavar="N", help="threads, or a list of counts (default: all)")
     p.add_argument("--repetitions", type=whole(1), metavar="N", help="alternating repetitions of each measurement")
+    p.add_argument("--parts", action="store_true",
+                   help="also time what is not a matrix, part by part: norms, rotation, attention, ...")
     p.add_argument("--picture", type=Path, metavar="FILE", help="also draw it (.png or .svg; needs matplotlib)")
     p.add_argument("--versus", type=Path, metavar="PROGRAM",
                    help="an installed llama-bench of llama.cpp, to be timed in alternation with our decoder on a GGUF "
@@ -52,7 +54,7 @@ def main(argv: list[str]) -> int:
     weights = args.weights or (SHARED if args.versus else WEIGHTS)
     settings = {} if args.repetitions is None else {"repetitions": args.repetitions}
     rounded = args.activations == "int8:g32" or (args.activations is None and args.versus is not None)
-    from ..benchmark import machine, measure_decode, versus
+    from ..benchmark import machine, measure_decode, measure_parts, versus
 
     model = subject(args.shape)
     try:
@@ -60,13 +62,15 @@ def main(argv: list[str]) -> int:
         compared = [] if args.versus is None else versus(
             args.versus, _random_shape(model), weights, args.context, args.threads, folder=args.gguf_dir,
             progress=progress, **settings)
-        rows = measure_decode(model, weights, args.kv, args.context, args.threads, progress=progress,
-                              activations="int8:g32" if rounded else None, **settings)
+        alike = {"activations": "int8:g32" if rounded else None, "progress": progress, **settings}
+        rows = measure_decode(model, weights, args.kv, args.context, args.threads, **alike)
+        parts = measure_parts(model, weights, args.kv, args.context, args.threads, **alike) if args.parts else []
     finally:
         progress_done()
     rows = [row | {"shape": args.shape} for row in rows]
     report = {"machine": machine(), "read_gb_per_s": read_bandwidth(rows), "rows": rows}
     report |= {"versus": compared} if args.versus else {}
+    report |= {"parts": parts} if args.parts else {}
     if args.picture:
         from ..teaching.decode_figure import save
 
@@ -118,7 +122,19 @@ def as_text(report: dict[str, Any]) -> str:
     title = f"{report['machine']['cpu'] or 'unknown processor'}; {rows[0]['shape']} model, batch 1, medians of " \
             f"{rows[0]['repetitions']} rounds"
     beside = [_versus_text(report["versus"])] if report.get("versus") else []
+    beside += [_parts_text(report["parts"])] if report.get("parts") else []
     return "\n\n".join([title, aligned(HEADERS, cells), *dict.fromkeys(warnings), *beside])
+
+
+def _parts_text(rows: list[dict]) -> str:
+    """The table of parts, and why its rows do not add up to what stands above."""
+    from ..benchmark.tables import aligned, figure
+
+    keys = ("weights", "kv", "context", "threads")
+    cells = [[*(str(row[key]) for key in keys), *(figure(ms, 3) for ms in row["parts_ms"].values())] for row in rows]
+    title = ("Parts of a token that are not matrices, milliseconds, each repeated by itself: it finds its data in the "
+             "cache,\nwhere a token finds keys and values in memory. Launches belong to the matrices.")
+    return f"{title}\n\n{aligned((*keys, *rows[0]['parts_ms']), cells)}"
 
 
 def _versus_text(rows: list[dict]) -> str:

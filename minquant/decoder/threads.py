@@ -11,7 +11,7 @@ number, the cores under the mask, the limit rounded up.
 a while, or move one to a core whose caches are cold. ``thread_count`` pins the *workers*, a core each, and leaves the
 calling thread alone, so that programs it starts (they inherit its mask) are not confined; the first core is left to it.
 Measured once, on 2 cores of a shared AMD Zen 3 machine (0.6b shape, q4_0, 2 threads, 18 alternated pairs of 0.4 s):
-tokens per second pinned over free, median 1.02, p10 0.96, p90 3.8. So there is little to gain in an ordinary moment and
+tokens per second pinned over free (``minquant decode`` without and with ``MINQUANT_PIN=0``), median 1.02, p10 0.96, p90 3.8. So there is little to gain in an ordinary moment and
 much in a bad one. Confining the calling thread as well gave 1.01, 0.94 and 3.7. A pinned worker cannot make way either:
 where another program keeps its core busy, turn pinning off.
 

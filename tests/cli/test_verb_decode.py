@@ -81,6 +81,19 @@ def test_a_checkpoint_is_loaded_and_named_as_given(command, asked, checkpoint):
     assert asked["shape"].config.hidden == 64 and report["rows"][0]["shape"] == checkpoint
 
 
+def test_parts_stand_below_the_table_where_they_are_asked_for(command, asked, monkeypatch):
+    def measure(shape, weights, kv, context, threads, **settings):
+        asked["parts"] = settings | {"progress": None}
+        return [{"weights": w, "kv": "bf16", "context": 128, "threads": 4, "parts_ms": {"norms": 0.1234, "attention": 2.0}}
+                for w in weights]
+
+    monkeypatch.setattr(minquant.benchmark, "measure_parts", measure)
+    text = command("decode", "--parts", "--weights", "q8_0,q4_0", "--repetitions", 2).out
+    assert text.count("0.123") == 2 and "norms" in text and "milliseconds" in text
+    assert asked["parts"] == {"progress": None, "repetitions": 2, "activations": None}
+    assert "norms" not in command("decode", "--weights", "q8_0").out
+
+
 def test_beside_llama_cpp(command, asked):
     done = command("decode", "--shape", "0.6b", "--versus", "llama-bench", "--gguf-dir", "there", "--threads", "1,2",
                    "--repetitions", 5, "--json")
@@ -134,8 +147,12 @@ def test_what_cannot_be_measured_is_refused_in_one_line(command, words, said):
 @pytest.mark.needs_jit
 def test_a_real_measurement_of_a_small_model(command):
     done = command("decode", "--shape", "tiny", "--weights", "bf16,int4:g32", "--context", "8", "--threads", "1",
-                   "--repetitions", 1, "--json")
+                   "--repetitions", 1, "--parts", "--json")
     assert done.code == 0
+    parts = json.loads(done.out)["parts"]
+    assert [(p["weights"], p["kv"], p["context"], p["threads"]) for p in parts] == [("bf16", "bf16", 8, 1),
+                                                                                   ("int4:g32", "bf16", 8, 1)]
+    assert all(ms > 0 for p in parts for ms in p["parts_ms"].values())
     for got in json.loads(done.out)["rows"]:
         assert KEYS <= set(got) and got["shape"] == "tiny" and got["tokens_per_s"] > 0
         assert got["gb_per_s"] == pytest.approx(got["tokens_per_s"] * got["bytes_per_token"] / 1e9)
