@@ -17,9 +17,10 @@ processor's own read-ahead stops at the end of a page.
 from __future__ import annotations
 
 import numpy as np
+from numba.extending import overload
 
+from . import floats, integers, packed
 from ._cache import inlined_jit, jit
-from .bits import bf16_to_float
 from .floats import places
 from .packed import CHUNK
 from .simd_parts import dot_signed, flat, row_scales
@@ -46,23 +47,20 @@ def _bf16_line(total, codes, place, values, column):
 
 @jit
 def bf16_rows(out, m, layer, x, s, first, stop):
-    """As ``floats.bf16_rows``."""
-    codes, values = flat(m.codes[layer]), x.values
-    columns, whole = values.size, values.size // CHUNK * CHUNK
+    """As ``floats.bf16_rows``, which does what is not whole cache lines."""
+    codes, values, columns = flat(m.codes[layer]), x.values, x.values.size
+    if columns % CHUNK:
+        floats.bf16_rows(out, m, layer, x, s, first, stop)
+        return
     start, length, last = places(first, stop, 3)
     for r in range(start, start + length):
         q, p = min(r + length, last), min(r + 2 * length, last)
         a, b, d = (zeros(), zeros()), (zeros(), zeros()), (zeros(), zeros())
-        for c in range(0, whole, CHUNK):
+        for c in range(0, columns, CHUNK):
             a = _bf16_line(a, codes, r * columns + c, values, c)
             b = _bf16_line(b, codes, q * columns + c, values, c)
             d = _bf16_line(d, codes, p * columns + c, values, c)
-        low, middle, high = sum_floats(add(*a)), sum_floats(add(*b)), sum_floats(add(*d))
-        for c in range(whole, columns):
-            low += bf16_to_float(codes[r * columns + c]) * values[c]
-            middle += bf16_to_float(codes[q * columns + c]) * values[c]
-            high += bf16_to_float(codes[p * columns + c]) * values[c]
-        out[r], out[q], out[p] = low, middle, high
+        out[r], out[q], out[p] = sum_floats(add(*a)), sum_floats(add(*b)), sum_floats(add(*d))
 
 
 # --------------------------------------------------------------------------------------------------------------- int8
@@ -117,6 +115,71 @@ def e4m3_groups(out, m, layer, x, s, first, stop):
         row_scales(high, scale, q * groups, groups, x)
         a, b = zeros(), zeros()
         for i in range(chunks):
-            a = multiply_add(a, _e4m3_dot(x, load_bytes(codes, r * columns + CHUNK * i), CHUNK * i), low[i])
-            b = multiply_add(b, _e4m3_dot(x, load_bytes(codes, q * columns + CHUNK * i), CHUNK * i), high[i])
+            here, there = r * columns + CHUNK * i, q * columns + CHUNK * i
+            prefetch(codes, here + _AHEAD)
+            prefetch(codes, there + _AHEAD)
+            a = multiply_add(a, _e4m3_dot(x, load_bytes(codes, here), CHUNK * i), low[i])
+            b = multiply_add(b, _e4m3_dot(x, load_bytes(codes, there), CHUNK * i), high[i])
         out[r], out[q] = sum_floats(a), sum_floats(b)
+
+
+# ------------------------------------------------------------------------------------------------- one scale for a row
+
+@inlined_jit
+def _e5m2_floats(ints):
+    """``bits.e5m2_to_float`` of eight sign-extended codes."""
+    return multiply(as_floats(shift_and_mask(ints, 21, -0x70200000)), _f32(2.0**112))
+
+
+@inlined_jit
+def _e5m2_dot(x, word, place):
+    """As ``_e4m3_dot``."""
+    values = x.every_fourth
+    total = multiply_add(zeros(), _e5m2_floats(widen(word, 0)), load_floats(values, place))
+    total = multiply_add(total, _e5m2_floats(widen(word, 1)), load_floats(values, place + 8))
+    total = multiply_add(total, _e5m2_floats(widen(word, 2)), load_floats(values, place + 16))
+    return multiply_add(total, _e5m2_floats(widen(word, 3)), load_floats(values, place + 24))
+
+
+_DOT = {packed.Int8Rows: dot_signed, packed.E4M3: _e4m3_dot, packed.E5M2: _e5m2_dot}
+_PLAIN = {packed.Int8Rows: integers.int8_rows, packed.E4M3: floats.e4m3_rows, packed.E5M2: floats.e5m2_rows}
+
+
+def _dot(m, x, word, place):
+    """FLOATS whose sum is the product of the 32 codes of a word with the activations from ``place``."""
+
+
+def _plain_rows(out, m, layer, x, s, first, stop):
+    """The plain loops of a packed type."""
+
+
+@overload(_dot)
+def _dot_for(m, x, word, place):
+    dot = _DOT[m.instance_class]
+    return lambda m, x, word, place: dot(x, word, place)
+
+
+@overload(_plain_rows)
+def _plain_rows_for(out, m, layer, x, s, first, stop):
+    plain = _PLAIN[m.instance_class]
+    return lambda out, m, layer, x, s, first, stop: plain(out, m, layer, x, s, first, stop)
+
+
+@jit
+def one_scale_rows(out, m, layer, x, s, first, stop):
+    """int8 or fp8 with a scale per row, float activations; the plain loops do what is not whole chunks."""
+    codes, columns = flat(m.codes[layer]), x.values.size
+    if columns % CHUNK:
+        _plain_rows(out, m, layer, x, s, first, stop)
+        return
+    start, length, last = places(first, stop, 2)
+    for r in range(start, start + length):
+        q = min(r + length, last)
+        a, b = zeros(), zeros()
+        for c in range(0, columns, CHUNK):
+            here, there = r * columns + c, q * columns + c
+            prefetch(codes, here + _AHEAD)
+            prefetch(codes, there + _AHEAD)
+            a = add(a, _dot(m, x, load_bytes(codes, here), c))
+            b = add(b, _dot(m, x, load_bytes(codes, there), c))
+        out[r], out[q] = sum_floats(a) * m.scale[layer, r], sum_floats(b) * m.scale[layer, q]
