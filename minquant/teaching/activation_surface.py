@@ -31,7 +31,7 @@ from ..scaling import quantize
 from . import svg
 from .svg import Drawing
 
-WIDTH, HEIGHT = 720, 560
+WIDTH, HEIGHT = 720, 580
 FACTORS = (1, 2, 4, 8, 16, 32, 64)
 TOKENS, CHANNELS, TOP = 14, 32, 127
 RESCUES = {
@@ -42,7 +42,7 @@ RESCUES = {
     "Hadamard": "rotated, so that these are no channels any more; one scale"}
 _FRONT, _RIDGE, _STEP = 350, 10.0, 14.0   # baseline of the front ridge; ridges lie so far behind, channels apart
 _TALL = 150                               # height of code 127
-_CODES = 420, 506                         # top and bottom of the histogram
+_CODES = 424, 510                         # top and bottom of the histogram
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,13 +139,13 @@ def _relief(drawing: Drawing, result: Rounded, channel: int, rescue: str) -> Non
     for row, ridge in reversed(list(enumerate(codes))):
         left, base = 70 + _RIDGE * row, _FRONT - _RIDGE * row
         points = [(left + _STEP * j, base - _TALL * h) for j, h in enumerate(ridge)]
-        drawing.polygon([(left, base), *points, (points[-1][0], base)], fill=svg.SKY, stroke=svg.INK, width=0.8)
+        drawing.polygon([(left, base), *points, (points[-1][0], base)], fill=svg.SKY, stroke="currentColor", width=0.8)
         if marked and result.kept[channel]:
             peak = points[place][0]
             feet = [points[j] for j in (place - 1, place + 1) if 0 <= j < len(points)]
             drawing.polygon([(feet[0][0], base), feet[0], points[place], feet[-1], (feet[-1][0], base)]
                             if len(feet) == 2 else [(peak, base), points[place], feet[0]],
-                            fill=svg.ORANGE, stroke=svg.INK, width=0.8)
+                            fill=svg.ORANGE, stroke="currentColor", width=0.8)
         elif marked:
             drawing.line(left + _STEP * place, base, left + _STEP * place, base - 6, stroke=svg.ORANGE, width=3)
     _rulers(drawing, channel, first, codes.shape, marked, result.kept[channel])
