@@ -21,10 +21,10 @@ from .smooth_answers import REFERENCE, SECOND, WRONG
 NAME, CHANNELS, TOKENS, ROWS = "smooth", 5, 6, {"gate": 4, "up": 3}
 PARTS = ("s", "norm", "matrices")
 # Size of a channel: in NumPy, for one column in Python, in words.
-SIZES = {"largest": ("np.abs(X).max(axis=0)", "max(abs(x) for x in X[:, j])", "the largest |x| of any token"),
+SIZES = {"largest": ("np.abs(X).max(axis=0)", "max(abs(x) for x in X[:, j])", "the largest magnitude in any token"),
          "root": ("np.sqrt((X**2).mean(axis=0))", "math.sqrt(X[:, j] @ X[:, j] / len(X))",
-                  "the root of the mean of x² over the tokens"),
-         "mean": ("np.abs(X).mean(axis=0)", "sum(abs(x) for x in X[:, j]) / len(X)", "the mean of |x| over the tokens")}
+                  "the root of the mean square over the tokens"),
+         "mean": ("np.abs(X).mean(axis=0)", "sum(abs(x) for x in X[:, j]) / len(X)", "the mean of the magnitudes over the tokens")}
 
 
 def spec(draw: Draw) -> dict:
@@ -46,7 +46,7 @@ def spec(draw: Draw) -> dict:
     indent = " " * 12
     return drawn | {
         "norm_text": ", ".join(f'"{n}": np.array({v})' for n, v in norm.items()), "X_text": literal(X, 13),
-        "matrix_text": f",\n{indent}".join(f'"{n}": np.array({literal(np.array(w).T if turned else w, 30)})'
+        "matrix_text": f",\n{indent}".join(f'"{n}": np.array({literal(np.array(w).T if turned else w, 25 + len(n))})'
                                            for n, w in matrices.items()),
         "example": f"s = {', '.join(f'{v:.4g}' for v in scales_of(drawn, drawn['shown'])[:3])}, ..."}
 
@@ -116,7 +116,7 @@ def scales(spec: Spec, answers: Answers) -> None:
             if wrong:
                 j = wrong[0]
                 raise Miss(f"s of channel {j} is {s[j]:.5g}: too {'large' if s[j] > want[j] else 'small'}",
-                           f"(size of the channel)^{spec['alpha']} over (largest |w| of its column)^{spec['beta']}, over "
+                           f"(size of the channel)^{spec['alpha']} over (largest weight of it)^{spec['beta']}, over "
                            "all matrices", "work out the two sizes for this channel, and print them")
             right += 1
         except Miss as miss:
@@ -186,13 +186,14 @@ EXERCISE = Exercise(
     objective="You can find SmoothQuant's scales and fold them into a model that computes what it did before.",
     spec=spec, show=show, wrong=WRONG, reference=REFERENCE, second=SECOND,
     prose="""
-Several matrices read one input, which a norm makes. It is <<norm_words>>: it hands on <<made>>.
+Several matrices read one input, which a norm makes. It is <<norm_words>>: it hands on
+`<<made>>`.
 
 | what | |
 |---|---|
 | X | what the norm made of calibration text, one row per token |
 | size of a channel | <<size_words>> |
-| weight of a channel | the largest \\|w\\| in it, over *all* matrices |
+| weight of a channel | the largest magnitude of its weights, over *all* matrices |
 | s | size to the power of <<alpha>>, over weight to the power of <<beta>>; 1 for a channel whose size is 0 |
 | matrices | one row per <<layout_words>> |
 | result | what leaves the norm is divided by s, and the matrices make of it what they made before |

@@ -46,7 +46,7 @@ def spec(draw: Draw) -> dict:
     drawn |= {name: [_weights(draw, name, d, f), _signs(drawn, draw, name, d)] for name, (d, f) in SIZES.items()}
     weights, signs = drawn["shown"]
     indent = ",\n           "
-    text = indent.join(f'"{n}": np.array({literal(_laid(drawn, n, weights[n]), 21 + len(n))})' if np.ndim(weights[n]) == 2
+    text = indent.join(f'"{n}": np.array({literal(_laid(drawn, n, weights[n]), 24 + len(n))})' if np.ndim(weights[n]) == 2
                        else f'"{n}": np.array({weights[n]})' for n in NAMES)
     Q = turning(drawn, 2, signs)
     first = (np.array(weights["embed"]) @ Q)[0]
