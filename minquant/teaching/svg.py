@@ -1,4 +1,4 @@
-"""A drawing as SVG text: rectangles, lines, words, and nothing else.
+"""A drawing as SVG text: rectangles, lines, polygons, words, and nothing else.
 
 How it works
     A ``Drawing`` collects elements and turns into one ``<svg>`` string. Inside a
@@ -20,6 +20,7 @@ What we leave out
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from html import escape
 
 # Okabe and Ito, "Color Universal Design", 2008. Black ink (INK) is readable on every one of them but BLUE.
@@ -67,6 +68,12 @@ class Drawing:
         if arrow:
             self._head(x1, y1, x2, y2, stroke)
 
+    def polygon(self, points: Sequence[tuple[float, float]], *, fill: str = "none", stroke: str = "",
+                width: float = 1, opacity: float = 1) -> None:
+        """A closed shape through these points, (x, y) each."""
+        self._add("polygon", points=" ".join(f"{_number(x)},{_number(y)}" for x, y in points), fill=fill,
+                  stroke=stroke, stroke_width=width if stroke else "", opacity=opacity)
+
     def text(self, x: float, y: float, words: str, *, size: float = 13, anchor: str = "start",
              fill: str = "currentColor", bold: bool | int = False, mono: bool = False, opacity: float = 1,
              length: float | str = "") -> None:
@@ -87,7 +94,7 @@ class Drawing:
         ux, uy = (x2 - x1) / length * 7, (y2 - y1) / length * 7
         points = [(x2 + ux / 2, y2 + uy / 2), (x2 - ux / 2 - uy / 2, y2 - uy / 2 + ux / 2),
                   (x2 - ux / 2 + uy / 2, y2 - uy / 2 - ux / 2)]
-        self._add("polygon", points=" ".join(f"{_number(x)},{_number(y)}" for x, y in points), fill=fill)
+        self.polygon(points, fill=fill)
 
     def _add(self, tag: str, words: str | None = None, bold: int = 0, **attributes: object) -> None:
         """One element; attributes that are empty or at SVG's own default are left out."""
