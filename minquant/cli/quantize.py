@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,13 @@ def main(argv: list[str]) -> int:
     _check(args, words, format)
     seen = calibration(args, recipe)
     model = load(args.checkpoint, lazy=True)
+    if format != "minquant" and not args.blocks:
+        from ..interop import check_plan
+
+        unsaid = check_plan(model, recipe, format)
+        if unsaid:
+            print(f"note: a {format} file says nothing of {' and '.join(unsaid)}: whoever runs it decides",
+                  file=sys.stderr)
     try:
         if args.blocks:
             from ..interop import write_gguf
@@ -87,7 +95,8 @@ def _in_parts(args: argparse.Namespace, model: Any, recipe: Any, seen: dict[str,
     else:
         write_checkpoint(quantized, args.output, format, progress)
     size = quantized.nbytes
-    shutil.rmtree(parts)
+    if parts.is_dir():  # not there where all was done in memory
+        shutil.rmtree(parts)
     return size
 
 

@@ -57,6 +57,9 @@ class Shards(Mapping):
         """The tensor as its file holds it; see ``SafetensorsFile.stored``."""
         return self._files[name].stored(name)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._files  # Mapping's own would read the tensor
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
 
