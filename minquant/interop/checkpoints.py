@@ -10,7 +10,8 @@ How it works
                               and weight_zero_point where asymmetric
 
     The codes are those of the model, whatever method chose them. Embedding, norms and output matrix stay in float: as
-    they lie in the file they come from, or bf16 where that is exact, else float32. Reading is the same backwards and gives the dequantized weights.
+    they lie in the file they come from, or bf16 where that is exact, else float32. Reading is the same backwards and
+    gives the dequantized weights.
 
     Which version of GPTQ: symmetric files are version 1, which everybody reads. Asymmetric ones may hold a zero point of
     0, which version 1 cannot say without wrapping; they are version 2 ("gptq_v2").
