@@ -87,14 +87,20 @@ def _in_parts(args: argparse.Namespace, model: Any, recipe: Any, seen: dict[str,
 
     text = None if seen is None else calibration_tokens(model, seen["tokens"], seen["seed"])
     parts = args.output.with_name(args.output.name + ".parts")
-    quantized = quantize_in_parts(model, recipe, parts, _identity(args.checkpoint), text, progress)
-    if format == "minquant":
-        quantized.save(args.output)
-    elif format == "gguf":
-        write_gguf(quantized, args.output, progress=progress)
-    else:
-        write_checkpoint(quantized, args.output, format, progress)
-    size = quantized.nbytes
+    mine = not parts.exists()
+    try:
+        quantized = quantize_in_parts(model, recipe, parts, _identity(args.checkpoint), text, progress)
+        if format == "minquant":
+            quantized.save(args.output)
+        elif format == "gguf":
+            write_gguf(quantized, args.output, progress=progress)
+        else:
+            write_checkpoint(quantized, args.output, format, progress)
+        size = quantized.nbytes
+    except ValueError:  # what is wrong with the model would be wrong the next time as well
+        if mine:
+            shutil.rmtree(parts, ignore_errors=True)
+        raise
     if parts.is_dir():  # not there where all was done in memory
         shutil.rmtree(parts)
     return size
