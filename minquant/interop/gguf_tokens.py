@@ -33,6 +33,7 @@ from ..model.library_tokenizer import from_json
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
 _WORD = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_NUMBERED = (NORMAL, CONTROL, USER_DEFINED)  # the library gives an added token that is not in "vocab" a number of its own
 RULES = {"llama-bpe": _WORD + r"\p{N}{1,3}" + _REST, "qwen2": _WORD + r"\p{N}" + _REST}  # as tokenizer.json has them
 KNOWN = ("gpt-2", *RULES, "smollm")
 _WITHOUT = ("The model can be written without a vocabulary (llama.cpp then takes token numbers only): move "
@@ -131,7 +132,7 @@ def _put_together(metadata: Mapping[str, Any], tokens: list[str]) -> dict[str, A
     if rule in RULES:
         split = {"type": "Split", "pattern": {"Regex": RULES[rule]}, "behavior": "Isolated", "invert": False}
         before = {"type": "Sequence", "pretokenizers": [split, _LEVEL | {"use_regex": False}]}
-    vocab = {text: i for i, (text, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind == NORMAL}
+    vocab = {text: i for i, (text, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind in _NUMBERED}
     added = [{"id": i, "content": text, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
               "special": bool(kind == CONTROL)} for i, (text, kind) in enumerate(zip(tokens, kinds))
              if kind in (CONTROL, USER_DEFINED)]

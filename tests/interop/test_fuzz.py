@@ -71,7 +71,8 @@ def written(kind: str, model: Transformer, folder):
         config = Config(vocab_size=2048, hidden=32, layers=1, heads=2, kv_heads=2, head_dim=16, ffn=32, context=32)
         if kind == "k-quants":
             config = Config(vocab_size=16, hidden=256, layers=1, heads=2, kv_heads=2, head_dim=16, ffn=32, context=32)
-        other = Transformer(config, random_model(config).weights, mq.load("tiny").tokenizer if kind == "vocabulary" else None)
+        tokenizer = mq.load("tiny").tokenizer if kind == "vocabulary" else None
+        other = Transformer(config, random_model(config).weights, tokenizer)
         write_gguf(*{"gguf": (model, path, "Q8_0"), "k-quants": (other, path, "Q4_K", "Q6_K"),
                      "vocabulary": (other, path, "Q4_1")}[kind])
         return path, path
@@ -89,7 +90,8 @@ def written(kind: str, model: Transformer, folder):
     if kind == "index":
         names = list(model.weights)
         (folder / "model.safetensors").rename(folder / "model-1.safetensors")
-        path.write_text(json.dumps({"metadata": {"total_size": 7}, "weight_map": dict.fromkeys(names, "model-1.safetensors")}))
+        places = dict.fromkeys(names, "model-1.safetensors")
+        path.write_text(json.dumps({"metadata": {"total_size": 7}, "weight_map": places}))
     return folder, path
 
 
@@ -146,7 +148,8 @@ def test_a_damaged_checkpoint_gives_no_partial_output(tmp_path, model, capsys, k
     raw, rng, refused = path.read_bytes(), np.random.default_rng(7), 0
     for i in range(60):
         header = min(len(raw) - 8, 3000)
-        path.write_bytes(damaged(raw, header, rng) if i % 2 else raw[:header] + damaged(raw[header:], len(raw) - header - 8, rng))
+        numbers = raw[header:]
+        path.write_bytes(damaged(raw, header, rng) if i % 2 else raw[:header] + damaged(numbers, len(numbers) - 8, rng))
         out = tmp_path / ("out.gguf", "out", "folder")[i % 3]
         words = [["--weights", "q8_0"], ["--weights", "int4:g32"], ["--weights", "int4:g32", "--format", "gptq"]][i % 3]
         with warnings.catch_warnings():

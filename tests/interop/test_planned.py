@@ -130,7 +130,7 @@ def test_digits_one_by_one_are_smollms_word_rule(tmp_path):
         given = Transformer(model.config, model.weights, from_json(json.dumps(raw)))
         write_gguf(given, tmp_path / "m.gguf", "Q8_0")
         again = mq.load(tmp_path / "m.gguf")
-        text = "of 12345 items, 10 at a time"
+        text = "of 12345 items,<|endoftext|> 10 at a time"
         assert gguf.file.read(tmp_path / "m.gguf")[0]["tokenizer.ggml.pre"] == rule
         assert np.array_equal(again.tokenizer.encode(text), given.tokenizer.encode(text))
     raw["pre_tokenizer"] = level | {"add_prefix_space": True}
