@@ -57,6 +57,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """
     from .. import Recipe, load
     from ..evaluation import evaluate, heldout_tokens
+    from ..interop import stored_weights
 
     words = recipe_words(args)
     recipe = Recipe(**words)  # checked before anything is read
@@ -67,14 +68,18 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     if words.keys() > {"method"}:
         other, model = other or model, quantized(model, recipe, seen, bar())
     figures = evaluate(model, other, tokens, args.context, progress=bar()).figures()
-    if other is None and model.recipe == Recipe():
+    stored = stored_weights(args.checkpoint) if model.recipe == Recipe() else None
+    if stored is not None:  # loaded as floats, but quantized by somebody
+        figures["bits_per_weight"] = 8 * stored[1] / model.config.parameters
+    elif other is None and model.recipe == Recipe():
         figures |= ITSELF  # the float model, which needs no second pass to be compared with itself
-    return {"checkpoint": args.checkpoint, "recipe": _words_of(model.recipe), "calibration": seen, **figures}
+    return {"checkpoint": args.checkpoint, "recipe": _words_of(model.recipe), "stored": stored and stored[0],
+            "calibration": seen, **figures}
 
 
 def as_text(report: dict[str, Any]) -> str:
     """The report for people: one figure a line, with its standard error where it has one."""
-    lines = [f"{report['checkpoint']}: {_parts(report['recipe'])}; {report['scored_tokens']} tokens of held-out text"]
+    lines = [f"{report['checkpoint']}: {report['stored'] or _parts(report['recipe'])}; {report['scored_tokens']} tokens of held-out text"]
     if report["calibration"]:
         lines.append("  {0} on {tokens} tokens of calibration text, seed {seed}".format(
             report["recipe"]["method"], **report["calibration"]))

@@ -36,7 +36,8 @@ def main(argv: list[str]) -> int:
     recipe = Recipe(**words)
     model = load(args.checkpoint)
     if model.tokenizer is None:
-        raise ValueError(f"{args.checkpoint} has no tokenizer.json beside its weights, so it cannot read a prompt")
+        raise ValueError(f"{args.checkpoint} has no tokenizer that could read a prompt: put its tokenizer.json into the "
+                         "folder (a GGUF file holds its own)")
     if words.keys() - {"method"}:
         model = quantized(model, recipe, calibration(args, recipe))
     prompt = model.tokenizer.encode(args.prompt) if args.prompt else [0]  # token 0 starts a text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,13 @@ def main(argv: list[str]) -> int:
     _check(args, words, format)
     seen = calibration(args, recipe)
     model = load(args.checkpoint, lazy=True)
+    if format != "minquant" and not args.blocks:
+        from ..interop import check_plan
+
+        unsaid = check_plan(model, recipe, format)
+        if unsaid:
+            print(f"note: a {format} file says nothing of {' and '.join(unsaid)}: whoever runs it decides",
+                  file=sys.stderr)
     try:
         if args.blocks:
             from ..interop import write_gguf
@@ -79,15 +87,22 @@ def _in_parts(args: argparse.Namespace, model: Any, recipe: Any, seen: dict[str,
 
     text = None if seen is None else calibration_tokens(model, seen["tokens"], seen["seed"])
     parts = args.output.with_name(args.output.name + ".parts")
-    quantized = quantize_in_parts(model, recipe, parts, _identity(args.checkpoint), text, progress)
-    if format == "minquant":
-        quantized.save(args.output)
-    elif format == "gguf":
-        write_gguf(quantized, args.output, progress=progress)
-    else:
-        write_checkpoint(quantized, args.output, format, progress)
-    size = quantized.nbytes
-    shutil.rmtree(parts)
+    mine = not parts.exists()
+    try:
+        quantized = quantize_in_parts(model, recipe, parts, _identity(args.checkpoint), text, progress)
+        if format == "minquant":
+            quantized.save(args.output)
+        elif format == "gguf":
+            write_gguf(quantized, args.output, progress=progress)
+        else:
+            write_checkpoint(quantized, args.output, format, progress)
+        size = quantized.nbytes
+    except ValueError:  # what is wrong with the model would be wrong the next time as well
+        if mine:
+            shutil.rmtree(parts, ignore_errors=True)
+        raise
+    if parts.is_dir():  # not there where all was done in memory
+        shutil.rmtree(parts)
     return size
 
 

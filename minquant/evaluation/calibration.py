@@ -40,7 +40,8 @@ def calibration_tokens(model: Transformer, count: int = TOKENS, seed: int = 0) -
         RuntimeError: as ``heldout``.
     """
     if model.tokenizer is None:
-        raise ValueError("this model has no tokenizer to turn calibration text into tokens; give tokens of your own")
+        raise ValueError("this model has no tokenizer to turn calibration text into tokens: put its tokenizer.json into "
+                         "its folder, or give tokens of your own")
     if count < 1:
         raise ValueError(f"{count} calibration tokens: at least one is needed")
     paragraphs = heldout("calibration").paragraphs

@@ -69,7 +69,8 @@ def training_tokens(model: Transformer, limit: int | None = None) -> np.ndarray:
     Raises ValueError for a model without a tokenizer, RuntimeError as ``heldout``.
     """
     if model.tokenizer is None:
-        raise ValueError("this model has no tokenizer to turn training text into tokens; give tokens of your own")
+        raise ValueError("this model has no tokenizer to turn training text into tokens: put its tokenizer.json into "
+                         "its folder, or give tokens of your own")
     sieve, found = HeldOutSieve(), corpus.library_paragraphs()
     pieces: list[np.ndarray] = [np.zeros(1, np.int64)]
     count = 1

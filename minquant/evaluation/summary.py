@@ -89,7 +89,8 @@ def heldout_tokens(model: Transformer, split: str = "test", limit_bytes: int | N
         RuntimeError: this Python's standard library lacks more than 2% of the paragraphs.
     """
     if model.tokenizer is None:
-        raise ValueError("this model has no tokenizer to turn the held-out text into tokens; give tokens of your own")
+        raise ValueError("this model has no tokenizer to turn the held-out text into tokens: put its tokenizer.json into "
+                         "its folder, or give tokens of your own")
     tokens = model.tokenizer.encode(heldout(split).text)  # (N - 1,)
     if limit_bytes is not None:
         ends = np.cumsum([len(piece) for piece in model.tokenizer.token_bytes(tokens)])  # (N - 1,)

@@ -9,8 +9,9 @@ How it works
         compressed-tensors    weight_packed, weight_scale, weight_shape,  ``packing.compressed_tensors``
                               and weight_zero_point where asymmetric
 
-    The codes are those of the model, whatever method chose them. Embedding, norms and output matrix stay in float:
-    bf16 where that is exact, else float32. Reading is the same backwards and gives the dequantized weights.
+    The codes are those of the model, whatever method chose them. Embedding, norms and output matrix stay in float: as
+    they lie in the file they come from, or bf16 where that is exact, else float32. Reading is the same backwards and
+    gives the dequantized weights.
 
     Which version of GPTQ: symmetric files are version 1, which everybody reads. Asymmetric ones may hold a zero point of
     0, which version 1 cannot say without wrapping; they are version 2 ("gptq_v2").
@@ -36,10 +37,11 @@ from typing import Any
 import numpy as np
 
 from ..model import Transformer, linear_names, tensor_shapes
+from ..model.config import refuse_rotated
 from ..model.loading import write_text
 from ..model.safetensors import write_streamed
 from ..model.qtensors import scheme_of
-from ..model.saving import exact
+from ..model.saving import as_stored
 from ..packing import awq, compressed_tensors, gptq
 from ..scaling import QTensor, Scheme
 
@@ -62,11 +64,9 @@ def write_checkpoint(model: Transformer, folder: str | os.PathLike, format: str,
 
     Raises ValueError, before anything is written, for a model that the format cannot hold.
     """
-    if format not in FORMATS:
-        raise ValueError(f"unknown format {format!r}: choose one of {', '.join(FORMATS)}")
-    scheme = _one_scheme(model, format)
+    scheme, kept = check_checkpoint(model, format), {}
     folder, say = Path(folder), progress or (lambda line: None)
-    kinds = {name: (_KINDS[x.dtype], x.shape) for name, x in _tensors(model, format, say=lambda line: None)}
+    kinds = {name: kind for weight in tensor_shapes(model.config) for name, kind in _kinds(model, weight, format, kept)}
     folder.mkdir(parents=True, exist_ok=True)
     write_streamed(folder / "model.safetensors", kinds, (x for _, x in _tensors(model, format, say)), {"format": "pt"})
     if model.tokenizer is not None:
@@ -76,6 +76,15 @@ def write_checkpoint(model: Transformer, folder: str | os.PathLike, format: str,
         write_text(folder / "quantize_config.json", json.dumps(about, indent=2) + "\n")  # where AutoGPTQ looks
     config = model.config.to_huggingface() | {"dtype": "float16", "torch_dtype": "float16", "quantization_config": about}
     write_text(folder / "config.json", json.dumps(config, indent=2) + "\n")
+
+
+def check_checkpoint(model: Transformer, format: str) -> Scheme:
+    """The scheme of a model's linear layers. Raises ValueError for a model that the format cannot hold."""
+    if format not in FORMATS:
+        raise ValueError(f"unknown format {format!r}: choose one of {', '.join(FORMATS)}")
+    refuse_rotated(model.config, f"a {format} checkpoint cannot hold", "Keep it in a file of ours (minquant quantize "
+                   "--format minquant, model.save), or write the model before rotation")
+    return _one_scheme(model, format)
 
 
 def quantization_config(scheme: Scheme, format: str) -> dict[str, Any]:
@@ -127,6 +136,19 @@ def _check_scheme(scheme: Scheme, format: str) -> None:
                          f"bits with a scale per {' or '.join(shared)}, such as int4:g128")
 
 
+def _kinds(model: Transformer, name: str, format: str, kept: dict) -> Iterator[tuple[str, tuple[str, tuple[int, ...]]]]:
+    """(name, (dtype, shape)) of the tensors that stand for a weight; matrices of one shape are packed once (``kept``)."""
+    shape, base = tensor_shapes(model.config)[name], name.removesuffix("weight")
+    if name not in model.qtensors:
+        x = as_stored(model.weights, name)
+        yield name, (_KINDS[x.dtype], x.shape)
+    else:
+        if shape not in kept:
+            parts = packed_tensors(model.qtensors[name], format)
+            kept[shape] = {part: (_KINDS[x.dtype], x.shape) for part, x in parts.items()}
+        yield from ((base + part, kind) for part, kind in kept[shape].items())
+
+
 def _tensors(model: Transformer, format: str, say: Callable[[str], None]) -> Iterator[tuple[str, np.ndarray]]:
     """Every tensor of the file, made when its turn comes."""
     for name in tensor_shapes(model.config):
@@ -135,7 +157,7 @@ def _tensors(model: Transformer, format: str, say: Callable[[str], None]) -> Ite
             base = name.removesuffix("weight")
             yield from ((base + part, x) for part, x in packed_tensors(model.qtensors[name], format).items())
         else:
-            yield name, exact(name, model.weights[name])
+            yield name, as_stored(model.weights, name)
 
 
 def packed_tensors(q: QTensor, format: str) -> dict[str, np.ndarray]:

@@ -135,6 +135,9 @@ class _Packed(Mapping):
         """Some rows of a weight, float32."""
         return self[name][start:stop] if name in self._linear else self._shards.rows(name, start, stop)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._shapes  # Mapping's own would read the tensor
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._shapes)
 

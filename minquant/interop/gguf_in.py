@@ -93,6 +93,9 @@ class _Blocks(Mapping):
             raise ValueError(f"{self._title}: {name} holds NaN or infinity; weights must be finite")
         return x
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._tensors  # Mapping's own would read the tensor
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._tensors)
 

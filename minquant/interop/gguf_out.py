@@ -15,6 +15,7 @@ Source
 
 What we leave out
     Importance matrices, and what a recipe says about activations, cache and attention: that is the reader's business.
+    Rotated models: no key says that a Hadamard matrix runs along.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from ..model import Transformer, tensor_shapes
+from ..model import Transformer, method_of, tensor_shapes
+from ..model.config import refuse_rotated
 from ..model.qtensors import packed_parts, scheme_of
 from ..model.shards import row_blocks
 from ..packing import gguf
@@ -54,18 +56,29 @@ def write_gguf(model: Transformer, path: str | os.PathLike, type: str | None = N
         progress: called with a line of text for every tensor.
 
     Raises ValueError, before anything is written, for an unknown type, a scheme that GGUF has no blocks for, a model
-    that is quantized already and would be rounded twice, or a tokenizer that cannot be described; and for NaN or
-    infinity, naming the tensor.
+    that is quantized already and would be rounded twice, a rotated model, or a tokenizer that cannot be described; and
+    for NaN or infinity, naming the tensor.
     """
+    types, metadata = check_gguf(model, type, head, name)
+    gguf.file.write(path, metadata, dict(_tensors(model, types, progress or (lambda line: None))))
+
+
+def check_gguf(model: Transformer, type: str | None = None, head: str | None = None,
+               name: str | None = None) -> tuple[dict[str, str], dict[str, Any]]:
+    """The blocks of every tensor, and the metadata: all of a file but its numbers. Raises as ``write_gguf``."""
+    refuse_rotated(model.config, "a GGUF file cannot hold", "Keep it in a file of ours (minquant quantize --format "
+                   "minquant, model.save), or write the model before rotation")
+    if model.recipe.has_weights and method_of(model.recipe.method)[0].decompose:
+        raise ValueError(f"{model.recipe.method} rounds the weights anew with every input, so there are no codes to write: "
+                         "GGUF wants another method, such as rtn")
     for blocks in (type, head):
         if blocks is not None and blocks not in BLOCKS:
             raise ValueError(f"no model is written in {blocks!r}: choose one of {', '.join(BLOCKS)}")
     types = {tensor: _type_of(model, tensor, shape, type, head) for tensor, shape in tensor_shapes(model.config).items()}
     most = type or _commonest(types)
-    metadata = {**shape_keys(model.config), "general.name": name or "minquant", "general.file_type": BLOCKS[most],
-                **({} if most in _PLAIN else {"general.quantization_version": 2}),
-                **token_keys(model.tokenizer, model.config.vocab_size)}
-    gguf.file.write(path, metadata, dict(_tensors(model, types, progress or (lambda line: None))))
+    return types, {**shape_keys(model.config), "general.name": name or "minquant", "general.file_type": BLOCKS[most],
+                   **({} if most in _PLAIN else {"general.quantization_version": 2}),
+                   **token_keys(model.tokenizer, model.config.vocab_size)}
 
 
 def _type_of(model: Transformer, name: str, shape: tuple[int, ...], type: str | None, head: str | None) -> str:

@@ -14,7 +14,7 @@ How it works
 
 Source
     llama.cpp: ``gguf-py/gguf/constants.py`` (Keys.Tokenizer, TokenType), ``conversion/base.py`` (get_vocab_base),
-    ``src/llama-vocab.cpp`` (the word rules behind "gpt-2", "llama-bpe" and "qwen2").
+    ``src/llama-vocab.cpp`` (the word rules behind "gpt-2", "llama-bpe", "qwen2" and "smollm").
 
 What we leave out
     SentencePiece vocabularies (tokenizer.ggml.model "llama") and other word rules: such a model is read without its
@@ -33,10 +33,15 @@ from ..model.library_tokenizer import from_json
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
 _WORD = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_NUMBERED = (NORMAL, CONTROL, USER_DEFINED)  # the library gives an added token that is not in "vocab" a number of its own
 RULES = {"llama-bpe": _WORD + r"\p{N}{1,3}" + _REST, "qwen2": _WORD + r"\p{N}" + _REST}  # as tokenizer.json has them
+KNOWN = ("gpt-2", *RULES, "smollm")
+_WITHOUT = ("The model can be written without a vocabulary (llama.cpp then takes token numbers only): move "
+            "tokenizer.json out of its folder, or write Transformer(config, weights)")
 _BEGINS = ("<|begin_of_text|>", "<s>", "<|endoftext|>")
 _ENDS = ("<|eot_id|>", "<|im_end|>", "<|end_of_text|>", "</s>", "<|endoftext|>")
 _LEVEL = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
+_DIGITS = {"type": "Digits", "individual_digits": True}  # smollm: every digit is a word, the rest is GPT-2's rule
 
 
 def token_keys(tokenizer: Any, vocab_size: int) -> dict[str, Any]:
@@ -48,7 +53,8 @@ def token_keys(tokenizer: Any, vocab_size: int) -> dict[str, Any]:
         return {"tokenizer.ggml.model": "no_vocab"}
     raw = json.loads(tokenizer.to_json())
     if raw["model"].get("type") != "BPE":
-        raise ValueError(f"a {raw['model'].get('type')} vocabulary cannot be written to GGUF here, only byte-level BPE")
+        raise ValueError(f"a {raw['model'].get('type')} vocabulary cannot be written to GGUF here, only byte-level BPE. "
+                         f"{_WITHOUT}")
     rule = _rule_name(raw.get("pre_tokenizer") or {})
     tokens, kinds = _numbered(raw, vocab_size)
     added = {token["content"]: token["id"] for token in raw.get("added_tokens") or []}
@@ -83,15 +89,19 @@ def read_tokens(metadata: Mapping[str, Any], vocab_size: int) -> Any:
 
 def _rule_name(before: Mapping[str, Any]) -> str:
     """llama.cpp's name of the word rule that a ``pre_tokenizer`` describes."""
-    if before.get("type") == "ByteLevel" and before.get("use_regex", True):
-        return "gpt-2"
-    steps = before.get("pretokenizers") or []
+    steps = before.get("pretokenizers") or [before]
+    if any(step.get("add_prefix_space") for step in steps):
+        raise ValueError("this tokenizer puts a space before every text (add_prefix_space), and no word rule of llama.cpp "
+                         f"that is known here does. {_WITHOUT}")
+    *first, last = steps
+    if last.get("type") == "ByteLevel" and last.get("use_regex", True) and first in ([], [_DIGITS]):
+        return "smollm" if first else "gpt-2"
     splits = [step["pattern"].get("Regex") for step in steps if step.get("type") == "Split"]
     for name, pattern in RULES.items():
         if splits == [pattern]:
             return name
-    raise ValueError("llama.cpp's name of this tokenizer's word rule is not known here (known: gpt-2, "
-                     f"{', '.join(RULES)}). Without a tokenizer, Transformer(config, weights), the model can be written")
+    raise ValueError("llama.cpp's name of this tokenizer's word rule is not known here (known: "
+                     f"{', '.join(KNOWN)}). {_WITHOUT}")
 
 
 def _numbered(raw: Mapping[str, Any], vocab_size: int) -> tuple[list[str], list[int]]:
@@ -114,13 +124,15 @@ def _adds_a_token(processor: Any) -> bool:
 def _put_together(metadata: Mapping[str, Any], tokens: list[str]) -> dict[str, Any]:
     """The content of a ``tokenizer.json``."""
     rule, kinds = metadata.get("tokenizer.ggml.pre"), list(metadata["tokenizer.ggml.token_type"])
-    if rule != "gpt-2" and rule not in RULES:
-        raise ValueError(f"tokenizer.ggml.pre is {rule!r}; only gpt-2, {', '.join(RULES)} are supported")
+    if rule not in KNOWN:
+        raise ValueError(f"tokenizer.ggml.pre is {rule!r}; only {', '.join(KNOWN)} are supported")
     before = _LEVEL | {"use_regex": True}
+    if rule == "smollm":
+        before = {"type": "Sequence", "pretokenizers": [_DIGITS, before]}
     if rule in RULES:
         split = {"type": "Split", "pattern": {"Regex": RULES[rule]}, "behavior": "Isolated", "invert": False}
         before = {"type": "Sequence", "pretokenizers": [split, _LEVEL | {"use_regex": False}]}
-    vocab = {text: i for i, (text, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind == NORMAL}
+    vocab = {text: i for i, (text, kind) in enumerate(zip(tokens, kinds, strict=True)) if kind in _NUMBERED}
     added = [{"id": i, "content": text, "single_word": False, "lstrip": False, "rstrip": False, "normalized": False,
               "special": bool(kind == CONTROL)} for i, (text, kind) in enumerate(zip(tokens, kinds))
              if kind in (CONTROL, USER_DEFINED)]

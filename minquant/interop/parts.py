@@ -57,7 +57,7 @@ def quantize_in_parts(model: Transformer, recipe: Recipe, folder: Path, source: 
     Returns:
         A Transformer that reads its weights and codes from the folder, which must stay while it is used.
 
-    Raises as ``Transformer.quantize``, before the folder is touched.
+    Raises as ``Transformer.quantize``, before the folder is touched, and ValueError for a folder that holds other things.
     """
     check(model, recipe)
     (method, _), say = method_of(recipe.method), progress or (lambda line: None)
@@ -107,6 +107,9 @@ def _prepare(folder: Path, job: dict[str, Any]) -> None:
         same = False
     if not same:
         if folder.exists():
+            if any(folder.iterdir()) and not (folder / JOB).exists():
+                raise ValueError(f"{folder} is a folder that quantize did not make, and finished layers would be put there: "
+                                 "move it away, or write under another name")
             shutil.rmtree(folder)
         folder.mkdir(parents=True)
         write_text(folder / JOB, json.dumps(job))
@@ -225,6 +228,9 @@ class _Weights(Mapping):
             return file.stored(name)
         stored = getattr(self._parts.model.weights, "stored", None)
         return None if stored is None else stored(name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._parts.shapes  # Mapping's own would read the tensor
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._parts.shapes)

@@ -115,6 +115,14 @@ def _checked_scaling(scaling: Any) -> tuple[float, float, float, int]:
     return numbers
 
 
+def refuse_rotated(config: Config, who: str, instead: str) -> None:
+    """Raise ValueError for a rotated model where somebody (``who``) cannot multiply by the Hadamard matrix that its
+    down projections need as it runs. ``instead`` says what to do."""
+    if config.online_hadamard:
+        raise ValueError(f"{who} a rotated model (config.online_hadamard): it multiplies by a Hadamard matrix before every "
+                         f"down projection as it runs, and without that its weights compute something else. {instead}")
+
+
 def block_shapes(config: Config, layer: int) -> dict[str, tuple[int, ...]]:
     """Names and shapes of one block's tensors, in the order they are used. Matrices are (out, in)."""
     d, q, kv = config.hidden, config.heads * config.head_dim, config.kv_heads * config.head_dim

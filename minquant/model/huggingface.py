@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import Any, Mapping
 
-from .config import Config
+from .config import Config, refuse_rotated
 
 FAMILIES = {"llama": "LlamaForCausalLM", "qwen3": "Qwen3ForCausalLM"}
 QWEN3_HEAD = 128  # head_dim where a Qwen3 file names none
@@ -55,9 +55,7 @@ def write(config: Config) -> dict[str, Any]:
 
     Raises ValueError for a rotated model: no setting of a config.json says that a Hadamard matrix runs along.
     """
-    if config.online_hadamard:
-        raise ValueError("this model multiplies by a Hadamard matrix before every down projection, and a "
-                         "config.json cannot say so: write it with model.save(path), or the model before rotation")
+    refuse_rotated(config, "a config.json cannot describe", "Write it with model.save(path), or the model before rotation")
     family = "qwen3" if config.qk_norm else "llama"
     scaling = {} if config.rope_scaling is None else {"rope_type": "llama3", **dict(zip(SCALING, config.rope_scaling))}
     parameters = {"rope_type": "default", **scaling, "rope_theta": config.rope_theta}

@@ -22,6 +22,7 @@ import numpy as np
 from .config import Config
 from .tokenizer import _TEXT_AS_BYTES, Tokenizer
 
+MOST_TOKENS = 1 << 24
 INSTALL = "pip install 'minquant[interop]'"
 
 
@@ -36,6 +37,7 @@ class LibraryTokenizer:
         it cannot read."""
         import tokenizers
 
+        _check_numbers(text)
         try:
             self._tokenizer = tokenizers.Tokenizer.from_str(text)
         except Exception as error:  # the library raises bare Exception
@@ -74,6 +76,20 @@ class LibraryTokenizer:
             return bytes(_TEXT_AS_BYTES[c] for c in piece)
         byte = re.fullmatch("<0x([0-9A-F]{2})>", piece)  # SentencePiece's spelling of a byte without a piece
         return bytes([int(byte[1], 16)]) if byte else piece.replace("\u2581", " ").encode()
+
+
+def _check_numbers(text: str) -> None:
+    """Raise ValueError for the number of a token that no model has: the library makes room for all numbers below it, two
+    thousand million of them for one damaged digit."""
+    try:
+        raw = json.loads(text)
+        vocab = raw["model"].get("vocab") or {}
+        numbers = [*(vocab.values() if isinstance(vocab, dict) else ()), *(t["id"] for t in raw.get("added_tokens") or ())]
+    except (ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return  # the library says what is wrong with its layout
+    for number in numbers:
+        if type(number) is not int or not 0 <= number < MOST_TOKENS:
+            raise ValueError(f"the number of a token must be a whole number below {MOST_TOKENS}, not {number!r:.40}")
 
 
 def from_json(text: str) -> Tokenizer | LibraryTokenizer:

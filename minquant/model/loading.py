@@ -69,14 +69,14 @@ def save(model: Transformer, folder: str | os.PathLike) -> None:
 
     Weights are rounded to bf16. Of a quantized model the dequantized values are written; ``model.save`` keeps its
     codes, in one file of ours. Each file is written under a temporary name and renamed when it is whole. Raises
-    ValueError naming a weight that is NaN or infinite; no file of the folder has then changed.
+    ValueError naming a weight that is NaN or infinite, or for a rotated model; no file of the folder has then changed.
     """
-    folder = Path(folder)
+    folder, config = Path(folder), json.dumps(model.config.to_huggingface(), indent=2) + "\n"
     folder.mkdir(parents=True, exist_ok=True)
     safetensors.write(folder / "model.safetensors", tensor_shapes(model.config), model.weights)
     if model.tokenizer is not None:
         write_text(folder / "tokenizer.json", model.tokenizer.to_json())
-    write_text(folder / "config.json", json.dumps(model.config.to_huggingface(), indent=2) + "\n")
+    write_text(folder / "config.json", config)
 
 
 def open_shards(folder: Path) -> Shards:

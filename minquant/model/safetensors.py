@@ -87,6 +87,9 @@ class SafetensorsFile(Mapping):
             return np.zeros(shape, _STORED[dtype])
         return np.memmap(self.path, _STORED[dtype], "r", self._start + begin, shape)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._entries  # Mapping's own would read the tensor
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._entries)
 

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 KEY, VERSION = "minquant", 1
+ROWS_AT_ONCE = 4096
 
 
 def save_file(model: Transformer, path: str | os.PathLike) -> None:
@@ -60,7 +61,7 @@ def save_file(model: Transformer, path: str | os.PathLike) -> None:
         if name in model.qtensors:
             tensors |= {f"{name}.{part}": x.reshape(-1) for part, x in packed_parts(model.qtensors, name).items()}
         else:
-            tensors[name] = _mapped(model.weights, name)
+            tensors[name] = as_stored(model.weights, name)
     about = {"version": VERSION, "config": asdict(model.config), "recipe": asdict(model.recipe),
              "grids": {name: [grid.scale, grid.zero_point] for name, grid in model.grids.items()},
              "schemes": {name: str(scheme_of(model.qtensors, name)) for name in model.qtensors},
@@ -103,11 +104,18 @@ def load_file(path: str | os.PathLike) -> Transformer:
     return Transformer(config, weights, tokenizer, recipe, qtensors, grids)
 
 
-def _mapped(weights: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """A float weight as it lies in a file, where it does, else as ``exact`` makes it."""
+def as_stored(weights: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """A float weight as it lies in a file, mapped, where it does, else as ``exact`` makes it. Raises ValueError naming a
+    weight that is NaN or infinite."""
     stored = getattr(weights, "stored", None)
     found = None if stored is None else stored(name)
-    return exact(name, weights[name]) if found is None else found
+    if found is None:
+        return exact(name, weights[name])
+    for start in range(0, len(found), ROWS_AT_ONCE):
+        rows = found[start:start + ROWS_AT_ONCE]
+        if not np.isfinite(rows if rows.dtype.kind == "f" else get_format("bf16").decode(rows)).all():
+            raise ValueError(f"{name} holds NaN or infinity: nothing was written")
+    return found
 
 
 def exact(name: str, weight: np.ndarray) -> np.ndarray:

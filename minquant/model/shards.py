@@ -57,6 +57,9 @@ class Shards(Mapping):
         """The tensor as its file holds it; see ``SafetensorsFile.stored``."""
         return self._files[name].stored(name)
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._files  # Mapping's own would read the tensor
+
     def __iter__(self) -> Iterator[str]:
         return iter(self._files)
 
@@ -111,7 +114,7 @@ def _indexed(folder: Path) -> dict[str, SafetensorsFile]:
         found = json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"]
         places = dict(found.items())
     except (ValueError, RecursionError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{INDEX} is damaged: {error!r}") from None
+        raise ValueError(f"{INDEX} is damaged: {type(error).__name__}: {str(error):.200}") from None
     files = {name: _open(folder, name) for name in sorted(_names(places.values()))}
     for tensor, name in places.items():
         if tensor not in files[name]:
@@ -132,6 +135,10 @@ def _names(names: Iterable) -> set[str]:
 
 
 def _open(folder: Path, name: str) -> SafetensorsFile:
-    if not (folder / name).is_file():
-        raise FileNotFoundError(f"{folder.name}: {name} is missing, and {INDEX} asks for it")
+    try:
+        there = (folder / name).is_file()
+    except (OSError, ValueError):  # a name that no file system takes
+        there = False
+    if not there:
+        raise FileNotFoundError(f"{folder.name}: {name:.80} is missing, and {INDEX} asks for it")
     return SafetensorsFile(folder / name)

@@ -24,7 +24,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ..model import Config, layers
-from ..model.config import EMBEDDING, FINAL_NORM
+from ..model.config import EMBEDDING, FINAL_NORM, refuse_rotated
 from ..model.tokens import check_tokens
 from . import gradients
 
@@ -50,6 +50,7 @@ def loss_and_gradients(config: Config, weights: Weights, tokens: np.ndarray,
 
     Raises ValueError for tokens of another shape or outside the vocabulary, TypeError for what is no whole number.
     """
+    refuse_rotated(config, "there is no backward pass through", "Train the model before rotation")
     if config.qk_norm:
         raise ValueError("there is no backward pass through the norms of q and k (Qwen3): train a model without them")
     tokens = _checked(tokens, config.vocab_size)

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..model import Recipe, Transformer
+from ..model.config import refuse_rotated
 from ..model.tokens import check_tokens
 from .adamw import AdamW, clip_gradients, learning_rate
 from .backward import Through, loss_and_gradients
@@ -106,6 +107,7 @@ def check_training(who: str, model: Transformer, tokens: Any, steps: int, batch:
     if context > model.config.context:
         raise ValueError(f"{who}: context {context} is longer than the {model.config.context} tokens this model "
                          "reads")
+    refuse_rotated(model.config, f"{who} does not train", "Train the model before rotation")
     tokens = check_tokens(tokens, model.config.vocab_size)  # (N,)
     if len(tokens) < context + 1:
         raise ValueError(f"{who}: {len(tokens)} tokens are too few for one window of context + 1 = {context + 1}; "

@@ -90,6 +90,30 @@ def test_a_model_with_lazy_weights_is_saved(tmp_path):
     assert np.array_equal(load(tmp_path).weights[Q], random_model(SMALL).weights[Q])
 
 
+@pytest.mark.parametrize("kind, dtype", [("F32", np.float32), ("F16", np.float16), ("BF16", ml_dtypes.bfloat16)])
+@pytest.mark.parametrize("tied", [True, False])
+@pytest.mark.parametrize("qk_norm", [True, False])
+def test_every_dtype_in_several_files_of_both_families(tmp_path, kind, dtype, tied, qk_norm, tokens):
+    """Files put together by hand; what we read is what NumPy, or ml_dtypes, makes of the numbers."""
+    model = in_memory(dataclasses.replace(SMALL, tied=tied, qk_norm=qk_norm))
+    given = {name: (w * np.float32(1.001)).astype(dtype) for name, w in model.weights.items()}
+    places = {name: f"model-{i % 3}.safetensors" for i, name in enumerate(given)}
+    for file in set(places.values()):
+        entries, body = {}, b""
+        for name, w in given.items():
+            if places[name] == file:
+                entries[name] = {"dtype": kind, "shape": w.shape, "data_offsets": [len(body), len(body) + w.nbytes]}
+                body += w.tobytes()
+        put_together(tmp_path / file, entries, body)
+    (tmp_path / "config.json").write_text(json.dumps(model.config.to_huggingface()))
+    (tmp_path / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
+    for lazy in (False, True):
+        read = load(tmp_path, lazy=lazy)
+        assert read.config == model.config
+        assert all(np.array_equal(read.weights[name], w.astype(np.float32)) for name, w in given.items())
+    assert np.isfinite(read.logits(tokens)).all()
+
+
 @pytest.fixture
 def sharded(folder, small):
     """The same model in two files and an index, as large checkpoints are."""

@@ -97,7 +97,7 @@ def test_what_cannot_be_rotated_is_refused(small, tmp_path):
         rotate(rotate(small))
     with pytest.raises(ValueError, match="quantized already"):
         rotate(small.quantize(Recipe(weights="int8:channel")))
-    with pytest.raises(ValueError, match="config.json cannot say so"):
+    with pytest.raises(ValueError, match="config.json cannot describe a rotated model"):
         rotate(small).config.to_huggingface()
     with pytest.raises(ValueError, match="online_hadamard must be true or false"):
         dataclasses.replace(SMALL, online_hadamard=1)
