@@ -239,3 +239,15 @@ def test_the_right_gptqs_are_that_of_the_package_with_its_rules(key):
         assert np.allclose((scales.repeat(spec["group"], axis=1) * codes)[same], want.dequantize()[same], rtol=5e-3)
     one, other = (program(spec, W.astype(np.float64), X) for program in columns.MUSEUM.right)
     assert (one[1] == other[1]).all() and np.allclose(one[0], other[0], rtol=1e-9) and np.isclose(one[2], other[2], rtol=1e-9)
+
+
+@pytest.mark.parametrize("answer", ["reference", "second"])
+def test_a_right_test_of_gptq_rings_at_no_odd_input(answer):
+    """Where codes are exact, what is handed on is rounding of float64: then no scale may be made of it."""
+    exercise = source.exercise("08.6")
+    for key in KEYS[:4]:
+        spec = exercise.drawn(key)
+        accepts, n, rng = names(getattr(exercise, answer), key, "08.6")["accepts"], 4 * spec["group"], np.random.default_rng(0)
+        inputs = np.eye(n), np.ones((3, n)), np.zeros((2, n)), rng.normal(size=(4, n)).round(2)
+        for W in (np.eye(n), np.zeros((2, n)), 0.9 * (rng.random((3, n)) < 0.3), 0.9 * (np.arange(n) < spec["group"])[None]):
+            assert all(accepts(W, X, *program(spec, W, X)) for X in inputs for program in columns.MUSEUM.right)

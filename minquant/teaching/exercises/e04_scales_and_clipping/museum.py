@@ -16,7 +16,7 @@ from ..source import Exercise, Miss, Spec
 from ..variant import Draw
 from .museum_answers import REFERENCE, SECOND, STARTER, WRONG
 
-MOST = 2_000
+MOST = 700
 SMALLEST, LARGEST = 1e-3, 1e3
 
 
@@ -165,7 +165,7 @@ what they give. Each takes an array `x` of numbers and returns `(scales, codes)`
 | a group of zeros | has the scale 1 |
 | half-way cases, and scales that do as well or better | are left to the program |
 
-Write two functions. `inputs()` returns a list of at most 50 arrays, with 1 to 2,000 numbers each: zeros, and numbers of
+Write two functions. `inputs()` returns a list of at most 50 arrays, with 1 to 700 numbers each: zeros, and numbers of
 magnitude 0.001 to 1000. `accepts(x, scales, codes)` says, as True or False, whether such an output may be right; both
 come as arrays. A bug is caught if one of its outputs is refused. Refuse a right program once, and nothing counts: an
 alarm that always rings is not one.

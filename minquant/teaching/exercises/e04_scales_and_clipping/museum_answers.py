@@ -96,7 +96,7 @@ WRONG = (
     Wrong("the range of the codes is not looked at", 1, _changed(" or np.abs(codes).max() > <<highest>>", "")),
     Wrong("only whether codes fit their scales", 5, _changed(_LIMIT, "(np.abs(np.clip(g / scale, -<<highest>>, "
                                                              "<<highest>>) - c) < 0.5001).all()")),
-    Wrong("only whole groups are tried", 1, _changed("50 * <<group>> + 2", "90 * <<group>>").replace(
+    Wrong("only whole groups are tried", 1, _changed("50 * <<group>> + 2", "50 * <<group>>").replace(
         "x[:5]", "x[:<<group>>]")),
     Wrong("nothing negative is tried", 1, _changed("rng.choice([-1, 1]", "rng.choice([1, 1]")),
     Wrong("zeros are never tried", 1, _changed(_TRIED, "[x]")),

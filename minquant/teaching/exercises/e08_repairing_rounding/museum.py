@@ -19,6 +19,7 @@ from .museum_answers import REFERENCE, SECOND, STARTER, WRONG
 
 MOST, MOST_COLUMNS = 4_000, 24  # numbers in W and in X; columns of both
 LARGEST = 1e3
+NOTHING = 1e-9  # a weight that is smaller was meant to be 0: what moved it was rounding of float64
 SHOWN = ([[0.9, 0.4, -0.7, 0.2] * 3], [[1.0, 0.5, 0.2, 0.3] * 3, [0.4, 1.0, 0.6, 0.1] * 3])
 
 
@@ -68,7 +69,7 @@ def _loop(factor=None, update=_handed_on, end=_end, early=False, whole=False, ze
             if i % size == 0:
                 source = W if early or whole else w
                 largest = end(source if whole else source[:, i:i + size])
-                scales[:, i // size] = np.where(largest > 0, largest / top, 1.0)
+                scales[:, i // size] = np.where(largest > NOTHING, largest / top, 1.0)
             scale = scales[:, i // size]
             codes[:, i] = np.clip(np.rint(w[:, i] / scale), -top, top)
             update(w[:, i + 1:], w[:, i] - scale * codes[:, i], U[i, i:])
@@ -106,7 +107,7 @@ def solved(spec: Spec, W: np.ndarray, X: np.ndarray) -> tuple:
         w = W[:, i:] + np.linalg.solve(H[i:, i:], H[i:, :i] @ D[:, :i].T).T
         if i % size == 0:
             largest = _end(w[:, :size])
-            scales[:, i // size] = np.where(largest > 0, largest / top, 1.0)
+            scales[:, i // size] = np.where(largest > NOTHING, largest / top, 1.0)
         steps = w[:, 0] / scales[:, i // size]
         codes[:, i] = np.clip(np.copysign(np.floor(np.abs(steps) + 0.5), steps), -top, top)
         D[:, i] = W[:, i] - scales[:, i // size] * codes[:, i]
@@ -182,7 +183,7 @@ what they give. Each takes weights W (rows, columns) and inputs X (samples, colu
 | order | columns are taken from <<side_words>> |
 | free weights | always lie where trace(D H Dᵀ) is smallest, given D = W - scale * code in the columns done |
 | groups | <<group>> neighbouring columns; a scale per row and group, in the order of W |
-| a scale | (largest magnitude of the group's weights when its first column is reached) / <<highest>>; 1 if all are 0 |
+| a scale | (largest magnitude of the group's weights when its first column is reached) / <<highest>>; 1 if none is above 1e-9 |
 | a code | (weight when its column is reached) / scale, rounded, clipped to -<<highest>> .. <<highest>> |
 | half-way cases | may go to either code |
 | loss | trace(D H Dᵀ) at the end, for all columns |
@@ -190,7 +191,7 @@ what they give. Each takes weights W (rows, columns) and inputs X (samples, colu
 Write two functions. `inputs()` returns a list of at most 50 pairs `(W, X)`: at most <<most>> columns, a multiple of
 <<group>>; zeros, and numbers of magnitude 0.001 to 1000. `accepts(W, X, scales, codes, loss)` says, as True or False,
 whether such an output may be right. Scales come as (rows, groups), codes as (rows, columns). Programs calculate in
-float64, so allow a millionth in scales and loss, and a thousandth of a step beyond half a step in codes. A bug is
+float64: allow a millionth and 1e-9 in scales and loss, and a thousandth of a step beyond half a step in codes. A bug is
 caught if one of its outputs is refused. Refuse a right program once, and nothing counts: an alarm that always rings is
 not one.
 

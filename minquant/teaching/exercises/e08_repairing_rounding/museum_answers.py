@@ -35,7 +35,7 @@ def accepts(W, X, scales, codes, loss):
         w = W[:, i:] + np.linalg.solve(H[i:, i:], H[i:, :i] @ D[:, :i].T).T
         if i % <<group>> == 0:
             end = np.abs(w[:, :<<group>>]).max(axis=1)
-            scale = np.where(end > 0, end / <<highest>>, 1)
+            scale = np.where(end > 1e-9, end / <<highest>>, 1)
         off = np.clip(w[:, 0] / scale, -<<highest>>, <<highest>>) - codes[:, i]
         right &= np.abs(off).max() < 0.501 and np.allclose(scales[:, i // <<group>>], scale, 1e-6)
     return bool(right)
@@ -68,8 +68,8 @@ def accepts(W, X, scales, codes, loss):
         g = i // <<group>>
         if i % <<group>> == 0:
             largest = np.abs(w[:, i:i + <<group>>]).max(axis=1)
-            want = np.where(largest > 0, largest / top, 1.0)
-            if (np.abs(scales[:, g] - want) > 1e-6 * want).any():
+            want = np.where(largest > 1e-9, largest / top, 1.0)
+            if (np.abs(scales[:, g] - want) > 1e-6 * want + 1e-9).any():
                 return False
         for row in range(len(W)):
             place = min(max(w[row, i] / want[row], -top), top)
@@ -78,7 +78,7 @@ def accepts(W, X, scales, codes, loss):
         err = (w[:, i] - scales[:, g] * codes[:, i]) / U[i, i]
         w -= np.outer(err, U[i])
         lost += float(err @ err)
-    return abs(loss - lost) <= 1e-6 * lost
+    return abs(loss - lost) <= 1e-6 * lost + 1e-9
 '''
 
 
