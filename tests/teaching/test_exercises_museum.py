@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -107,6 +109,13 @@ def test_the_prose_says_how_many_there_are_and_the_right_ones_differ(id):
     shown = exercise.show(exercise.drawn(), checking.Local(names(exercise.reference, id=id)))
     assert [row[1:] for row in shown.rows] == [(float(len(room.bugs)),) * 2 for room in museum.rooms]
     assert {row[1] for row in exercise.show(exercise.drawn(), checking.Local({})).rows} == {None}
+
+
+@EVERY_HALL
+def test_long_names_of_rooms_do_not_run_into_the_bars(id):
+    shown = source.exercise(id).show(source.exercise(id).drawn(), checking.Local({}))
+    starts = {float(x) for x in re.findall(r'<rect x="([\d.]+)"[^>]*fill="#', shown.svg())} - {0.0}
+    assert len(starts) == 1 and min(starts) >= 8 + 6.5 * max(len(label) for label, *_ in shown.rows)
 
 
 @pytest.mark.parametrize("id, body, said", [
