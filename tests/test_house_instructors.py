@@ -54,5 +54,6 @@ def test_the_container_runs_as_a_user_who_may_little():
     assert words[0] == "FROM" and ":" in lines[0] and not lines[0].endswith(":latest")
     assert words.index("USER") < words.index("ENTRYPOINT") and f"USER {re.search(r'--uid [1-9][0-9]+ ([a-z]+)', RECIPE)[1]}" in lines
     assert "RUN" not in words[words.index("USER"):]
+    assert not any(line.split()[:2] == ["COPY", "."] for line in lines), "a class's submissions would be in the image"
     for flag in ("--network none", "--read-only", "--memory", "--pids-limit", "--cap-drop ALL", ":ro"):
         assert flag in RECIPE

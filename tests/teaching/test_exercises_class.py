@@ -213,6 +213,8 @@ def test_the_made_up_class_gets_the_marks_it_should(lesson, tmp_path, note):
     found = source.exercise_set(lesson).exercises
     lost = {e.id: 0 if e.kind == "warm-up" else e.wrong[0].loses for e in found if not e.optional}
     graded = json.loads((tmp_path / "demo" / "grades.json").read_text(encoding="utf-8"))["submissions"]
+    right = next(r for r in graded if r["student"] == "right")
+    assert (right["score"], right["bonus"]) == (right["max"], right["bonus_max"])
     assert next(r for r in graded if r["student"] == "partial")["score"] == sum(
         e.points - lost[e.id] for e in found if not e.optional)
     assert all("process ended" in n for r in graded for n in r["notes"]) and any(r["notes"] for r in graded)

@@ -187,7 +187,7 @@ def test_noise_on_stderr_changes_nothing(tmp_path):
 
 BATCH = {
     "crash": "import ctypes\nctypes.string_at(0)", "deleted cells": None, "edited checks": "pass",
-    "endless loop": "while True: pass", "kills the judge": "import os\nos.kill(os.getppid(), 9)",
+    "endless loop": "while True: pass", "stderr noise": "import sys\nwhile sys.stderr.write('y' * 10**6): 1 / 0", "kills the judge": "import os\nos.kill(os.getppid(), 9)",
     "ten gigabytes": "x = bytearray(10 * 2**30)"}
 
 

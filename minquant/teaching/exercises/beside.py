@@ -25,7 +25,7 @@ from .variant import COURSE
 if TYPE_CHECKING:
     from ..svg import Drawing
 
-WIDTH, LEFT, BAR = 640, 120, 15        # pixels
+WIDTH, LEFT, BAR, LETTER = 640, 120, 15, 6.8  # pixels; a letter of a label is about so wide
 X0, X1, Y0, Y1 = 70, 520, 250, 50      # the frame of a plot; y grows downwards
 T = TypeVar("T")
 
@@ -60,14 +60,15 @@ class Bars:
         drawing = Drawing(WIDTH, 44 + len(self.rows) * (2 * BAR + 12), f"{self.title}: yours beside {self.other}")
         drawing.text(8, 20, self.title, bold=True)
         longest = max((max(mine or 0, spec) for _, mine, spec in self.rows), default=0) or 1
+        left = max([LEFT, *(16 + round(LETTER * len(label)) for label, _, _ in self.rows)])
         for n, (label, *pair) in enumerate(self.rows):
             top = 36 + n * (2 * BAR + 12)
             drawing.text(8, top + BAR + 5, label, size=12)
             for i, (value, name, colour) in enumerate(zip(pair, ("Yours", self.other), (BLUE, ORANGE), strict=True)):
-                length = max(value or 0, 0) / longest * (WIDTH - LEFT - 170)
-                drawing.rect(LEFT, top + i * BAR, length, BAR - 2, fill=colour)
+                length = max(value or 0, 0) / longest * (WIDTH - left - 170)
+                drawing.rect(left, top + i * BAR, length, BAR - 2, fill=colour)
                 unit = "" if value is None or not self.unit else f" {self.unit}"
-                drawing.text(LEFT + length + 6, top + (i + 1) * BAR - 4, f"{name}: {_figure(value)}{unit}", size=11)
+                drawing.text(left + length + 6, top + (i + 1) * BAR - 4, f"{name}: {_figure(value)}{unit}", size=11)
         return str(drawing)
 
 

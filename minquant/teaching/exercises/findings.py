@@ -24,11 +24,15 @@ class TwoFaults(NamedTuple):
     noun    what is numbered: "row", "run", "copy"
     plural  several of them
     first   what to try first where nothing has been written yet
+    figure  what each has under ``spec["runs"]`` that may be corrected: "error", "ms"
+    unit    its unit
     """
 
     noun: str
     plural: str
     first: str
+    figure: str = "error"
+    unit: str = "percent"
 
     def written(self, answers: Answers, name: str) -> dict:
         """The learner's dict of that name. Raises Miss where it is none, is empty, or names more than two."""
@@ -61,34 +65,46 @@ class TwoFaults(NamedTuple):
 
     def check_errors(self, spec: Spec, answers: Answers, right: Right, tolerance: float, how: str) -> None:
         """Raise Miss unless ``corrected`` has the right error of both; ``how`` says how an error is counted."""
+        self.check_figures(spec, answers, right, tolerance,
+                           f"errors in `corrected` are those of a {self.noun} made by the rules", how,
+                           f"try your code on {self.plural} that you trust: it has to give their printed errors")
+
+    def check_figures(self, spec: Spec, answers: Answers, right: Right, tolerance: float, what: str, why: str,
+                      then: str) -> None:
+        """Raise Miss unless ``corrected`` has the right figure of both; ``what`` goes on after "1 of the 2"."""
         got = self.written(answers, "corrected")
         found = sum(type(got.get(number)) in (int, float) and close(got[number], right(spec, number), tolerance)
                     for number in spec["wrong"])
         if found < FAULTS:
-            raise Miss(f"{found} of the 2 errors in `corrected` are those of a {self.noun} made by the rules", how,
-                       f"try your code on {self.plural} that you trust: it has to give their printed errors", found)
+            raise Miss(f"{found} of the 2 {what}", why, then, found)
 
-    def error_bars(self, spec: Spec, answers: Answers, title: str) -> Bars:
-        """The error of each thing as printed, and with the learner's corrections."""
+    def bars(self, spec: Spec, answers: Answers, title: str) -> Bars:
+        """The figure of each thing as printed, and with the learner's corrections."""
         fixed = yours(lambda: answers.value("corrected"))
         fixed = fixed if isinstance(fixed, dict) else {}
         bars = []
         for number, run in enumerate(spec["runs"], 1):
-            mine = fixed.get(number, run["error"])
-            bars.append((f"{self.noun} {number}", mine if isinstance(mine, (int, float)) else None, run["error"]))
-        return Bars(f"{title}: with your corrections, and in the table", "percent", bars, other="Table")
+            mine = fixed.get(number, run[self.figure])
+            bars.append((f"{self.noun} {number}", mine if isinstance(mine, (int, float)) else None, run[self.figure]))
+        return Bars(f"{title}: with your corrections, and in the table", self.unit, bars, other="Table")
 
 
 def error_fields(spec: Spec, right: Right) -> dict:
-    """What only answers may know: the faults a < b, their causes and right errors in percent, and a sound thing."""
+    """What only answers may know where errors in percent are corrected: ``fields`` and the errors as shares."""
+    shares = {f"share_{letter}": f"{right(spec, number) / 100:.6g}"
+              for letter, number in zip("ab", spec["wrong"], strict=True)}
+    return fields(spec, right, "error") | shares
+
+
+def fields(spec: Spec, right: Right, figure: str) -> dict:
+    """What only answers may know: the faults a < b, their causes, right and printed figures, and a sound thing."""
     (a, cause_a), (b, cause_b) = spec["wrong"].items()
     sound = [number for number in range(1, len(spec["runs"]) + 1) if number not in (a, b)]
     found = {"a": a, "b": b, "cause_a": cause_a, "cause_b": cause_b, "sound": sound[0],
              "all": {number: cause_a for number in sound} | spec["wrong"]}
     for letter, number in (("a", a), ("b", b)):
-        error = right(spec, number)
-        found |= {f"right_{letter}": f"{error:.5g}", f"share_{letter}": f"{error / 100:.6g}",
-                  f"printed_{letter}": spec["runs"][number - 1]["error"]}
+        found |= {f"right_{letter}": f"{right(spec, number):.5g}",
+                  f"printed_{letter}": spec["runs"][number - 1][figure]}
     return found
 
 

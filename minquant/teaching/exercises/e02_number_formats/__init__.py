@@ -6,10 +6,11 @@
     short_float.py  02.3 core      a shorter float32 by shifting, as bf16 is made
     diagnose.py     02.4 diagnose  three wrong codes in a table, and what went wrong with each
     design.py       02.5 stretch   the shortest format for a range and an error
+    museum.py       02.6 stretch   a test that finds twelve broken encoders and leaves two right ones alone
 """
 
 from ..source import ExerciseSet
-from . import design, diagnose, read_code, short_float, write_code
+from . import design, diagnose, museum, read_code, short_float, write_code
 
 SET = ExerciseSet(
     number="02", folder="02_what_a_few_bits_can_say", title="Exercises 02: what a few bits can say",
@@ -17,4 +18,5 @@ SET = ExerciseSet(
 These belong to [lesson 02](lesson.ipynb). The formats here are drawn for this notebook: they have the fields of the
 formats that you know, but other widths, another bias, other rules at the top. No format of the package is one of them.
 """,
-    exercises=(read_code.EXERCISE, write_code.EXERCISE, short_float.EXERCISE, diagnose.EXERCISE, design.EXERCISE))
+    exercises=(read_code.EXERCISE, write_code.EXERCISE, short_float.EXERCISE, diagnose.EXERCISE, design.EXERCISE,
+               museum.EXERCISE))

@@ -8,11 +8,9 @@ Both right programs follow every rule; they differ in where a value half-way bet
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from ..museum import Museum, Room
+from ..museum import Museum, Room, array
 from ..source import Exercise, Miss, Spec
 from ..variant import Draw
 from .museum_answers import REFERENCE, SECOND, STARTER, WRONG
@@ -116,11 +114,9 @@ def read(spec: Spec, one: object) -> tuple[np.ndarray, float]:
     if not isinstance(one, list) or len(one) != 2:
         raise Miss("an entry of inputs() is not a pair", "each is (x, amax): an array of numbers, and the amax of its grid",
                    "write for example  return [(np.array([0.1, -0.4]), 0.5)]")
-    try:
-        x, amax = np.asarray(one[0], dtype=np.float64), float(one[1])
-    except (TypeError, ValueError):
-        x, amax = np.zeros((0, 0)), -1.0
-    if x.ndim != 1 or not 0 < x.size <= MOST or not np.isfinite(x).all() or not 0 <= amax < math.inf:
+    x, end = array(one[0], 1, MOST), array(one[1], 0, 1)
+    amax = -1.0 if end is None else float(end)
+    if x is None or amax < 0:
         raise Miss("an entry of inputs() is no input of these programs",
                    f"x has one axis with 1 to {MOST:,} finite numbers, and amax is a number from 0",
                    "print the shape of every x, and every amax")

@@ -6,10 +6,11 @@
     diagnose.py    05.4 diagnose  two unpackers that read it wrong
     ternary.py     05.5 stretch   five three-valued weights to a byte
     header.py      05.6 stretch   the header of a file that cannot be trusted
+    museum.py      05.7 stretch   a test that finds twelve broken packers and leaves two right ones alone
 """
 
 from ..source import ExerciseSet
-from . import bit_place, diagnose, header, int4, ternary, words
+from . import bit_place, diagnose, header, int4, museum, ternary, words
 
 SET = ExerciseSet(
     number="05", folder="05_where_the_bits_live", title="Exercises 05: where the bits lie",
@@ -19,4 +20,4 @@ layout to layout, and read what others have packed. The layouts are made up from
 make, so no function of a library gives the answer.
 """,
     exercises=(bit_place.EXERCISE, int4.EXERCISE, words.EXERCISE, diagnose.EXERCISE, ternary.EXERCISE,
-               header.EXERCISE))
+               header.EXERCISE, museum.EXERCISE))

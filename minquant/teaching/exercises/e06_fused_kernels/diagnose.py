@@ -7,10 +7,10 @@ many launches or much arithmetic too, where it does not matter. The runs are mad
 
 from __future__ import annotations
 
-from ..beside import Bars, yours
-from ..checking import close
+from ..beside import Bars
 from ..findings import TwoFaults
-from ..source import Answers, Check, Exercise, Miss, Spec, Wrong
+from ..findings import fields as fields_of
+from ..source import Answers, Check, Exercise, Spec, Wrong
 from ..variant import Draw
 
 RUNS, TOLERANCE, LINE = 8, 0.02, 64
@@ -65,7 +65,12 @@ def milliseconds(spec: Spec, run: Spec) -> float:
     return packed_bytes(run) / spec["bandwidth"] / 1e6
 
 
-_FAULTS = TwoFaults("run", "runs", "divide: how long does it take to read the packed bytes of each run?")
+def right(spec: Spec, number: int) -> float:
+    """Milliseconds that run ``number`` should take."""
+    return milliseconds(spec, spec["runs"][number - 1])
+
+
+_FAULTS = TwoFaults("run", "runs", "divide: how long does it take to read the packed bytes of each run?", "ms", "ms")
 
 
 def runs(spec: Spec, answers: Answers) -> None:
@@ -85,38 +90,24 @@ def causes(spec: Spec, answers: Answers) -> None:
 
 def corrected(spec: Spec, answers: Answers) -> None:
     """What the two would take if only their packed bytes counted."""
-    got = _FAULTS.written(answers, "corrected")
-    found = sum(type(got.get(n)) in (int, float) and close(got[n], milliseconds(spec, spec["runs"][n - 1]), TOLERANCE)
-                for n in spec["wrong"])
-    if found < 2:
-        raise Miss(f"{found} of the 2 times in `corrected` are what reading the packed bytes takes, to 2 percent",
-                   "packed bytes are codes and scales, read once; GB are 1e9 bytes, ms are thousandths of a second",
-                   "try your formula on a run you trust: it comes out a little below its measured time", found)
+    _FAULTS.check_figures(
+        spec, answers, right, TOLERANCE, "times in `corrected` are what reading the packed bytes takes, to 2 percent",
+        "packed bytes are codes and scales, read once; GB are 1e9 bytes, ms are thousandths of a second",
+        "try your formula on a run you trust: it comes out a little below its measured time")
 
 
 def show(spec: Spec, answers: Answers) -> Bars:
     """The time of every run, with the learner's corrections, beside the table's."""
-    fixed = yours(lambda: answers.value("corrected"))
-    fixed = fixed if isinstance(fixed, dict) else {}
-    bars = []
-    for run in spec["runs"]:
-        mine = fixed.get(run["run"], run["ms"])
-        bars.append((f"run {run['run']}", mine if isinstance(mine, (int, float)) else None, run["ms"]))
-    return Bars("Time of a product: with your corrections, and in the table", "ms", bars, other="Table")
+    return _FAULTS.bars(spec, answers, "Time of a product")
 
 
 def fields(spec: Spec) -> dict:
-    """What only answers may know: the slow runs a < b, their causes and right times, and a sound run."""
-    (a, cause_a), (b, cause_b) = spec["wrong"].items()
-    sound = [run["run"] for run in spec["runs"] if run["run"] not in (a, b)]
-    found = {"a": a, "b": b, "cause_a": cause_a, "cause_b": cause_b, "sound": sound[0],
-             "all": {number: cause_a for number in sound} | spec["wrong"]}
-    for letter, number in (("a", a), ("b", b)):
-        run = spec["runs"][number - 1]
-        right = milliseconds(spec, run)
-        found |= {f"right_{letter}": f"{right:.5g}", f"seconds_{letter}": f"{right / 1e3:.5g}",
-                  f"printed_{letter}": run["ms"],
-                  f"codes_{letter}": f"{right / (1 + 16 / run['group'] / run['bits']):.5g}"}
+    """What only answers may know: the slow runs, their causes and times, also in seconds and without scales."""
+    found = fields_of(spec, right, "ms")
+    for letter, number in zip("ab", spec["wrong"], strict=True):
+        run, time = spec["runs"][number - 1], right(spec, number)
+        found |= {f"seconds_{letter}": f"{time / 1e3:.5g}",
+                  f"codes_{letter}": f"{time / (1 + 16 / run['group'] / run['bits']):.5g}"}
     return found
 
 
