@@ -115,7 +115,7 @@ def report(model: mq.Transformer, tokens: np.ndarray, args: argparse.Namespace) 
                 "python": platform.python_version(), "numpy": np.__version__, "steps": args.steps, "batch": BATCH,
                 "context": CONTEXT, "lr": SCHEMES, "training": len(tokens), "calibration": 8192,
                 "passes": args.steps * BATCH * CONTEXT / len(tokens), "tokens": len(reference.tokens),
-                "float_perplexity": evaluate(model, reference).perplexity.value}
+                "float_perplexity": evaluate(model, reference).perplexity}
     rates = ", ".join(f"{scheme} {SCHEMES[scheme]:g}" for scheme in args.schemes)
     write(ROOT / "data" / "QAT.md", TEXT.format(table=as_markdown(rows), rates=rates, **settings))
     write(ROOT / "data" / "qat.json", json.dumps({**settings, "rows": rows}, indent=1) + "\n")
