@@ -203,7 +203,7 @@ runs = [
     head="# findings: run -> cause; corrected: run -> error in percent",
     starter="findings = {}\ncorrected = {}",
     explanation="All five mistakes run without an error message. A loop like this wants three assertions: after a step "
-                "the float weights have changed and are no codes times s; u is what the forward pass used; s is that of "
-                "the weights now.",
+                "the float weights have changed and are no codes times s; u is what the forward pass used; s is that "
+                "of the weights now.",
     checks=(Check("the two runs", 2, runs), Check("their causes", 2, causes), Check("the right errors", 2, corrected)),
 )

@@ -250,8 +250,8 @@ copy, on 2048 x 4096 weights. A branch for every weight is slow where nobody can
            "`byte >> n & 3` cuts two bits out."),
     head="# ternary goes into this cell",
     starter=STARTER, reference=REFERENCE, second=SECOND,
-    explanation="What counts on a CPU is again the bytes: an eighth of those of bf16. Hardware made for such weights could "
-                "leave its multipliers out.",
+    explanation="What counts on a CPU is again the bytes: an eighth of those of bf16. Hardware made for such weights "
+                "could leave its multipliers out.",
     checks=(Check("which bits are which weight", 2, places), Check("what the bits mean", 1, signs),
             Check("the scales", 1, scales), Check("zeros are left out", 1, skipped),
             Check("any matrix", 1, any_matrix), Check("right, and no copy of the matrix", 1, no_copy)),
