@@ -41,8 +41,9 @@ with Python {python} and NumPy {numpy}; all figures are in qat.json.
 {training:,} tokens of the standard library's docstrings, none of them held out ({passes:.2f} times through that text).
 Peak learning rates, set beforehand and not tuned:
 {rates}.
-Seeds draw the windows. *Seconds*: processor time of one run, on one thread; the clock on the wall showed more, for the machine did other work as well. Methods that read
-calibration text got {calibration:,} tokens of it, drawn with the same seeds.
+Seeds draw the windows. *Seconds*: processor time of one run, on one thread; the clock on the wall showed more, for the
+machine did other work as well. Methods that read calibration text got {calibration:,} tokens of it, drawn
+with the same seeds.
 KL to the float model in thousandths of a nat per token on {tokens:,} tokens of held-out text, ± its standard error
 over the text; the float model itself has perplexity {float_perplexity:.2f}.
 

@@ -1,4 +1,4 @@
-"""Exercises 13: the rules against finite differences, slow loops and the package's own training, and the stated facts."""
+"""Exercises 13: the rules against finite differences, plain loops and the package's own training."""
 
 from __future__ import annotations
 

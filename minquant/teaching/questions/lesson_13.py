@@ -31,13 +31,13 @@ QUESTIONS = (
         "In the stored runs, training won clearly at 2 bits and not at 4. What is a fair conclusion?",
         (
             Choice("Training never helps at 4 bits", False,
-                   "150 steps did not, on this model, against GPTQ. Longer training may: published 4-bit checkpoints were "
-                   "made with thousands of steps."),
+                   "150 steps did not, on this model, against GPTQ. Longer training may: 4-bit checkpoints are "
+                   "published that were trained with their rounding."),
             Choice("GPTQ is the better method", False,
                    "At 3 and 4 bits it did as well for a tenth of the work. At 2 bits and below it was far behind."),
             Choice("Where rounding does little harm, a cheap repair finds most of what there is to gain", True,
-                   "The less is lost, the less is there to be won back, and GPTQ needs no gradients. Where few codes are "
-                   "left, weights have to move together, through all layers, and only training sees that."),
+                   "The less is lost, the less is there to be won back, and GPTQ needs no gradients. Where few codes "
+                   "are left, weights have to move together, through all layers, and only training sees that."),
         ),
     ),
 )

@@ -188,8 +188,8 @@ for gradients, weights, step in zip(du, w, s):
 return found
 ''',
     explanation="Inside, a step hears of its rounding errors: it grows or shrinks as most of them would like. "
-                "Beyond, each cut weight pulls with the whole length of the grid. That is how the grid finds its end, without "
-                "a search over clippings.",
+                "Beyond, each cut weight pulls with the whole length of the grid. That is how the grid finds its end, "
+                "without a search over clippings.",
     checks=(Check("inside the grid", 2, inside), Check("beyond the grid", 2, beyond), Check("the divisor", 1, divided),
             Check("the step learns", 1, downhill)),
     wrong=(
