@@ -84,11 +84,11 @@ def test_trainings_by_a_plain_loop(key):
     X, y = np.array(spec["X"]), np.array(spec["y"])
     for run in spec["runs"]:
         w = list(spec["first"])
-        for move in range(run["steps"] + 1):
+        for move in range(run["moves"] + 1):
             s = run["times"] * sum(abs(v) for v in w) / len(w)
             u = [s * max(-run["top"], min(run["top"], round(v / s))) for v in w]
             off = [sum(a * b for a, b in zip(row, u)) - t for row, t in zip(X, y)]
-            if move < run["steps"]:
+            if move < run["moves"]:
                 w = [v - diagnose.RATE * 2 / len(y) * sum(o * row[j] for o, row in zip(off, X))
                      * (abs(v / s) <= run["top"]) for j, v in enumerate(w)]
         error = 100 * sum(o * o for o in off) / (y**2).sum()

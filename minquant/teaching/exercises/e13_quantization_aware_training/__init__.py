@@ -19,4 +19,5 @@ step, find out why somebody's training does not learn, and multiply with weights
 `rint` rounds to the nearest whole number (`np.rint`, `round`). Half-way cases do not occur in any of the checks. Arrays
 come as NumPy arrays.
 """,
+    setup="import math\n\nimport numpy as np\nfrom numba import njit",
     exercises=(slope.EXERCISE, straight.EXERCISE, step.EXERCISE, diagnose.EXERCISE, ternary_kernel.EXERCISE))

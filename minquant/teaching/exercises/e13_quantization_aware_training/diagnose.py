@@ -23,7 +23,7 @@ SETTINGS = tuple((top, times, steps) for top, times in ((1, 1.0), (2, 1.0), (3, 
 RATE = 0.05
 CAUSES = {"dead": "the derivative of rint was taken as it is, 0, so the weights got no gradient",
           "float": "loss and gradient were computed with the float weights; they were rounded once, at the end",
-          "overwritten": "after every step the float weights were replaced by the rounded ones",
+          "overwritten": "after every move the float weights were replaced by the rounded ones",
           "stale": "s was computed from the first weights only, and kept to the end",
           "unmasked": "weights beyond the grid got their gradient as well"}
 
@@ -42,7 +42,7 @@ def _problem(draw: Draw, attempt: str) -> dict:
     X = drawn_rows(draw, f"X{attempt}", SAMPLES, WEIGHTS, -1.5, 1.5)
     return {"X": X, "y": drawn_rows(draw, f"y{attempt}", 1, SAMPLES, -2.5, 2.5)[0],
             "first": drawn_rows(draw, f"w{attempt}", 1, WEIGHTS, -1.2, 1.2)[0],
-            "runs": [{"run": n, "top": top, "times": times, "steps": steps} for n, (top, times, steps)
+            "runs": [{"run": n, "top": top, "times": times, "moves": moves} for n, (top, times, moves)
                      in enumerate(draw.order(f"settings{attempt}", SETTINGS), 1)]}
 
 
@@ -67,12 +67,12 @@ def trained(drawn: Spec, run: Spec, cause: str | None = None) -> tuple[float, np
     """(s, codes, error in percent, distance from what the last bits decide) of a run, right or with one mistake."""
     X, y, w, top = np.array(drawn["X"]), np.array(drawn["y"]), np.array(drawn["first"]), run["top"]
     kept, apart = w, 1.0
-    for step in range(run["steps"] + 1):
+    for step in range(run["moves"] + 1):
         s = run["times"] * np.abs(kept if cause == "stale" else w).mean()
         q = w / s
         apart = min(apart, abs(q % 1 - 0.5).min(), abs(abs(q) - top).min() if cause != "overwritten" else 1.0)
         codes = np.clip(np.rint(q), -top, top)
-        if step == run["steps"]:
+        if step == run["moves"]:
             break
         off = X @ (w if cause == "float" else s * codes) - y
         gradient = 2 / len(y) * off @ X * ((abs(q) <= top) | (cause in ("unmasked", "float"))) * (cause != "dead")
@@ -97,7 +97,7 @@ _FAULTS = findings.TwoFaults("run", "runs", "train one run by the rules, and com
 def runs(spec: Spec, answers: Answers) -> None:
     """The two runs."""
     _FAULTS.check_numbers(spec, answers, "were made wrongly",
-                          "a large error alone is no mistake: few codes and few steps cost as much",
+                          "a large error alone is no mistake: few codes and few moves cost as much",
                           "train every run by the rules, and compare with the table")
 
 
@@ -110,7 +110,7 @@ def causes(spec: Spec, answers: Answers) -> None:
 def corrected(spec: Spec, answers: Answers) -> None:
     """The errors that right runs would have."""
     _FAULTS.check_errors(spec, answers, right, TOLERANCE,
-                         "squared differences of X u and y over the squares of y, in percent, after the last step")
+                         "squared differences of X u and y over the squares of y, in percent, after the last move")
 
 
 def show(spec: Spec, answers: Answers) -> Bars:
@@ -126,9 +126,9 @@ def fields(spec: Spec) -> dict:
 def drawn_with_text(draw: Draw) -> dict:
     """The spec with its table as Markdown and its data as Python."""
     drawn = spec(draw)
-    table = "\n".join(f"| {run['run']} | {run['top']} | {run['times']:g} | {run['steps']} | {run['s']:g} | "
+    table = "\n".join(f"| {run['run']} | {run['top']} | {run['times']:g} | {run['moves']} | {run['s']:g} | "
                       f"{run['codes']} | {run['error']:g} % |" for run in drawn["runs"])
-    code = "\n".join(f"    dict(run={run['run']}, top={run['top']}, times={run['times']:g}, steps={run['steps']}, "
+    code = "\n".join(f"    dict(run={run['run']}, top={run['top']}, times={run['times']:g}, moves={run['moves']}, "
                      f"s={run['s']:g}, error={run['error']:g},\n         codes={run['codes']}),"
                      for run in drawn["runs"])
     return drawn | {"table": table, "code": code, "X_text": literal(drawn["X"], 13), "y_text": drawn["y"],
@@ -145,7 +145,7 @@ SECOND = '''
 corrected = {}
 for r in runs:
     w = first.copy()
-    for step in range(r["steps"] + 1):
+    for step in range(r["moves"] + 1):
         s = r["times"] * np.mean(np.abs(w))
         u = s * np.clip(np.rint(w / s), -r["top"], r["top"])
         g = 2 * X.T @ (X @ u - y) / len(y)
@@ -162,11 +162,11 @@ EXERCISE = Exercise(
     wrong=findings.wrong_answers("run", "runs", REFERENCE, ("it does not learn", "a bad scale")),
     prose="""
 Six weights were trained eight times, from the same start on the same samples. X has one row per sample, y its target.
-One step of training:
+One move:
 
 | what | |
 |---|---|
-| s | times * mean of the magnitudes of w, derived anew from w at every step; nobody trains it |
+| s | times * mean of the magnitudes of w, derived anew from w before every move; nobody trains it |
 | u | s * c, where c is rint(w / s), cut off at -top and top |
 | loss | the mean over the samples of (X u - y)^2 |
 | gradient | by u, and given to w as it is (straight through) where w / s lies from -top to top; 0 beyond |
@@ -178,7 +178,7 @@ occur. The numbers are made up for this exercise.)
 **Two of the runs were made by other rules**, for two different reasons. The error is the sum of (X u - y)^2 over the
 sum of y^2.
 
-| run | top | times | steps | s | codes | error |
+| run | top | times | moves | s | codes | error |
 |---|---|---|---|---|---|---|
 <<table>>
 
@@ -190,7 +190,7 @@ followed the rules (to 2 percent of itself). The causes to choose from:
 <<cause_table>>
 """,
     hints=("Write the loop once, by the rules, and run it with the settings of all eight rows.",
-           "An s that is the same for several numbers of steps gives a cause away without any loop."),
+           "times * mean(abs(first)) needs no loop: is there a run that still has this s?"),
     given="""
 # The samples, the first weights and the runs. Change what you like: the checks use the table above.
 X = np.array(<<X_text>>)
