@@ -39,9 +39,11 @@ with Python {python} and NumPy {numpy}; all figures are in qat.json.
 
 *qat*: {steps} steps of {batch} windows of {context} tokens taught by the float model on
 {training:,} tokens of the standard library's docstrings, none of them held out ({passes:.2f} times through that text).
-Peak learning rates, set beforehand and not tuned: {rates}. Seeds draw the windows. *Seconds*: processor time of one
-run, on one thread; the clock on the wall showed more, for the machine did other work as well. Methods that read
-calibration text got {calibration:,} tokens of it, drawn with the same seeds.
+Peak learning rates, set beforehand and not tuned:
+{rates}.
+Seeds draw the windows. *Seconds*: processor time of one run, on one thread; the clock on the wall showed more, for the
+machine did other work as well. Methods that read calibration text got {calibration:,} tokens of it, drawn
+with the same seeds.
 KL to the float model in thousandths of a nat per token on {tokens:,} tokens of held-out text, ± its standard error
 over the text; the float model itself has perplexity {float_perplexity:.2f}.
 
@@ -115,7 +117,7 @@ def report(model: mq.Transformer, tokens: np.ndarray, args: argparse.Namespace) 
                 "python": platform.python_version(), "numpy": np.__version__, "steps": args.steps, "batch": BATCH,
                 "context": CONTEXT, "lr": SCHEMES, "training": len(tokens), "calibration": 8192,
                 "passes": args.steps * BATCH * CONTEXT / len(tokens), "tokens": len(reference.tokens),
-                "float_perplexity": evaluate(model, reference).perplexity.value}
+                "float_perplexity": evaluate(model, reference).perplexity}
     rates = ", ".join(f"{scheme} {SCHEMES[scheme]:g}" for scheme in args.schemes)
     write(ROOT / "data" / "QAT.md", TEXT.format(table=as_markdown(rows), rates=rates, **settings))
     write(ROOT / "data" / "qat.json", json.dumps({**settings, "rows": rows}, indent=1) + "\n")
