@@ -105,7 +105,7 @@ def _plot(drawing: Drawing, config: Config, weights: int, kv: str, context: int,
 
     drawing.text(16, _TOP - 16, "bytes read for one token, over the tokens in the cache", bold=True)
     drawing.line(_LEFT, _BOTTOM, _RIGHT, _BOTTOM), drawing.line(_LEFT, _TOP, _LEFT, _BOTTOM)
-    for size in (10**n * part for n in range(4, 12) for part in (1,)):
+    for size in (10**n for n in range(4, 12)):
         if low <= log2(size) <= high:
             drawing.line(_LEFT - 4, height(size), _LEFT, height(size))
             drawing.text(_LEFT - 8, height(size) + 4, _short(size), size=11, anchor="end")
@@ -120,9 +120,7 @@ def _plot(drawing: Drawing, config: Config, weights: int, kv: str, context: int,
     if first <= equal <= last:
         x, y = across(equal), height(weights)
         drawing.rect(x - 6, y - 6, 12, 12, fill=svg.INK, stroke="currentColor", radius=6)
-        side = "end" if x > (_LEFT + _RIGHT) / 2 else "start"
-        drawing.text(x + (-10 if side == "end" else 10), y + 20 if side == "start" else y - 12, f"equal at {equal:,}",
-                     anchor=side, size=12, bold=True)
+        drawing.text(max(x - 4, _LEFT + 110), y - 12, f"equal at {equal:,}", anchor="end", size=12, bold=True)
 
 
 def _names(drawing: Drawing, ends: dict[str, float], kv: str) -> None:
