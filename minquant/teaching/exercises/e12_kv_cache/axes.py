@@ -22,7 +22,7 @@ def spec(draw: Draw) -> dict:
     """The rules and the texts of one variant."""
     group = draw.choice("group", (3, 4, 5))
     drawn = {"bits": draw.choice("bits", (2, 3, 4)), "group": group, "channels": CHANNELS,
-             "share": draw.choice("share", (2, 4)), "window": draw.choice("window", (2, 4, 6)),
+             "share": draw.choice("share", (2, 4)), "window": group + draw.choice("more", (0, 1, 2)),
              "stored": draw.choice("stored", (8, 16, 32)), "float_bits": draw.choice("float_bits", (16, 32))}
     drawn["levels"] = 2 ** drawn["bits"] - 1
     lengths = {"first": 2 * group + drawn["window"], "second": 3 * group + drawn["window"] - 1,

@@ -76,7 +76,7 @@ def tokens(spec: Spec, answers: Answers) -> None:
             if got != want:
                 raise Miss(f"for {config} and {weights:,} bytes of weights it came to {got:g} tokens: {side(got, want)}",
                            "it is the smallest whole number of tokens whose cache weighs at least as much as the weights",
-                           "try it with weights that weigh exactly as much as 1,000 tokens, and with one byte more")
+                           "try it with weights that weigh exactly as much as some tokens, and with one byte more")
 
 
 def show(spec: Spec, answers: Answers) -> Bars:
