@@ -5,9 +5,14 @@ have no cheap table. All decoders here use one idea: move the bits to where a fl
 result as a float32, and multiply by a power of two that mends the different exponent bias. Subnormals come out right
 without a special case, since a float32 subnormal times that power is exactly the small format's subnormal.
 
+float16 is the exception. A subnormal factor costs an Intel processor over a hundred cycles, and while hardly a weight is
+so small, scales are: 0.006 / 127 is below float16's smallest normal number, 2^-14. On a Xeon (Sapphire Rapids) matrices
+with such scales were read at 3.4 instead of 11.1 GB/s. So the bias is mended by adding to the exponent, and subnormals,
+whose last place is worth 2^-24, are placed behind the 1 of 2^-14, which is then taken off.
+
     float32     s eeeeeeee mmmmmmmmmmmmmmmmmmmmmmm     bias 127
     bfloat16    s eeeeeeee mmmmmmm                     bias 127: shift left by 16, nothing to mend
-    float16     s eeeee mmmmmmmmmm                     bias 15: shift left by 13, times 2^(127 - 15)
+    float16     s eeeee mmmmmmmmmm                     bias 15: shift left by 13, exponent plus 127 - 15
     fp8 E4M3    s eeee mmm                             bias 7: shift left by 20, times 2^(127 - 7)
     fp8 E5M2    s eeeee mm                             bias 15: shift left by 21, times 2^(127 - 15)
 
@@ -50,7 +55,11 @@ def float_to_bf16(value):
 @exact_jit
 def half_to_float(code):
     """int16 bits of a finite float16 -> float32."""
-    return _u32(_u32(_i32(code) << _i32(13)) & _u32(0x8FFFE000)).view(_f32) * _f32(2.0**112)
+    size = _u32(_u32(_i32(code)) & _u32(0x7FFF))
+    moved = _u32(size << _u32(13))
+    small = _f32(_u32(moved + _u32(113 << 23)).view(_f32) - _f32(2.0**-14)).view(_u32)
+    found = small if size < _u32(1 << 10) else _u32(moved + _u32(112 << 23))
+    return _u32(found | _u32(_u32(_i32(code)) & _u32(0x80000000))).view(_f32)
 
 
 @exact_jit

@@ -16,11 +16,15 @@ on the example of bfloat16 (two bytes a weight):
         at the same time. On the machine this was written on, bfloat16 gained up to 1.7 times and int8 up to 2 times on
         one core. Neighbouring rows do not help: they lie in the same page, which the processor takes for one place.
 
+    v5  ``simd.bf16_rows``: asks for every cache line four kilobytes before it is needed (``prefetch``). On 2 cores of a
+        shared Intel Sapphire Rapids machine, in alternation, the matrices of a 0.6b model were read at 91% instead of
+        75% of the read bandwidth by one thread, at 90% instead of 70% by two; AMD's Zen 3 had reached 96% without.
+
 From v4 on a kernel computes the rows of one thread, and ``matvec.matvec`` shares the rows out. A row is summed by one
 thread in one fixed order, so the result does not depend on the number of threads. ``out`` is an argument: nothing is
 allocated per token.
 
-The loops of this file need no vector layer: the compiler turns them into vector instructions that keep up with memory.
+The loops of this file need no vector layer: the compiler turns them into vector instructions by itself.
 """
 
 from __future__ import annotations

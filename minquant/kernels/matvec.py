@@ -32,7 +32,7 @@ NEEDS = {}  # what the kernel of a packed type reads of float activations beside
 if TARGET is not None:
     from . import eight_rows, simd
 
-    SIMD = {(packed.E4M3Groups, FloatInput): simd.e4m3_groups, (packed.Book4, FloatInput): eight_rows.book4}
+    SIMD = {(packed.BFloat16, FloatInput): simd.bf16_rows, (packed.E4M3Groups, FloatInput): simd.e4m3_groups, (packed.Book4, FloatInput): eight_rows.book4}
     SIMD |= {(kind, x): kernel for x in (FloatInput, Int8Input) for kind, kernel in (
         (packed.Int8Groups, simd.int8_groups), (packed.Int4Groups, eight_rows.int4_groups),
         (packed.Int4Zeros, eight_rows.int4_zeros), (packed.Int3Groups, eight_rows.int3_groups),

@@ -1,4 +1,4 @@
-"""8-bit formats with a scale per group times a vector, in the vector layer: what to use; ``integers.py`` has plain loops.
+"""bfloat16 and 8-bit formats times a vector, in the vector layer; ``floats.py`` and ``integers.py`` have plain loops.
 
 Every kernel computes some rows of ``out = m[layer] @ x``, for one thread. They are all the same three steps:
 
@@ -19,14 +19,50 @@ from __future__ import annotations
 import numpy as np
 
 from ._cache import inlined_jit, jit
+from .bits import bf16_to_float
 from .floats import places
 from .packed import CHUNK
 from .simd_parts import dot_signed, flat, row_scales
 from .vector_bytes import as_floats, shift_and_mask, widen
-from .vectors import load_bytes, load_floats, multiply, multiply_add, prefetch, sum_floats, zeros
+from .vectors import add, load_bfloats, load_bytes, load_floats, multiply, multiply_add, prefetch, sum_floats, zeros
 
 _f32 = np.float32
 _AHEAD = 4096
+
+
+# ----------------------------------------------------------------------------------------------------------- bfloat16
+
+@inlined_jit
+def _bf16_line(total, codes, place, values, column):
+    """Plus 32 weights, a cache line, times the activations from ``column``; total: two vectors of partial sums."""
+    a, b = total
+    prefetch(codes, place + _AHEAD // 2)
+    a = multiply_add(a, load_bfloats(codes, place), load_floats(values, column))
+    b = multiply_add(b, load_bfloats(codes, place + 8), load_floats(values, column + 8))
+    a = multiply_add(a, load_bfloats(codes, place + 16), load_floats(values, column + 16))
+    b = multiply_add(b, load_bfloats(codes, place + 24), load_floats(values, column + 24))
+    return a, b
+
+
+@jit
+def bf16_rows(out, m, layer, x, s, first, stop):
+    """As ``floats.bf16_rows``."""
+    codes, values = flat(m.codes[layer]), x.values
+    columns, whole = values.size, values.size // CHUNK * CHUNK
+    start, length, last = places(first, stop, 3)
+    for r in range(start, start + length):
+        q, p = min(r + length, last), min(r + 2 * length, last)
+        a, b, d = (zeros(), zeros()), (zeros(), zeros()), (zeros(), zeros())
+        for c in range(0, whole, CHUNK):
+            a = _bf16_line(a, codes, r * columns + c, values, c)
+            b = _bf16_line(b, codes, q * columns + c, values, c)
+            d = _bf16_line(d, codes, p * columns + c, values, c)
+        low, middle, high = sum_floats(add(*a)), sum_floats(add(*b)), sum_floats(add(*d))
+        for c in range(whole, columns):
+            low += bf16_to_float(codes[r * columns + c]) * values[c]
+            middle += bf16_to_float(codes[q * columns + c]) * values[c]
+            high += bf16_to_float(codes[p * columns + c]) * values[c]
+        out[r], out[q], out[p] = low, middle, high
 
 
 # --------------------------------------------------------------------------------------------------------------- int8

@@ -109,6 +109,19 @@ load_floats = _load(FLOATS)  # load_floats(array, i): eight float32
 
 
 @intrinsic
+def load_bfloats(typingctx, array, index):
+    """FLOATS: eight bfloat16, as their bits (uint16), from ``array[index]``."""
+    if not isinstance(array, types.Array) or array.dtype != types.uint16:
+        return None
+
+    def generate(context, builder, signature, args):
+        stored = _read(builder, place_of(context, builder, signature.args[0], *args), "i16")
+        bits = builder.shl(builder.zext(stored, llvm_type("i32", 8)), constant("i32", 8, 16))
+        return builder.bitcast(bits, llvm_type("f32", 8))
+    return FLOATS(array, types.intp), generate
+
+
+@intrinsic
 def load_one(typingctx, array, index):
     """FLOATS: the float32 at ``array[index]`` in every lane."""
     if not isinstance(array, types.Array) or array.dtype != types.float32:
@@ -136,10 +149,26 @@ def load_scales(typingctx, array, index):
         if element == "i8":
             bits = builder.shl(builder.zext(stored, llvm_type("i32", 8)), constant("i32", 8, 23))
             return builder.bitcast(bits, llvm_type("f32", 8))
-        bits = builder.shl(builder.sext(stored, llvm_type("i32", 8)), constant("i32", 8, 13))
-        bits = builder.and_(bits, constant("i32", 8, 0x8FFFE000))
-        return builder.fmul(builder.bitcast(bits, llvm_type("f32", 8)), constant("f32", 8, 2.0**112))
+        return _halves_to_floats(builder, builder.sext(stored, llvm_type("i32", 8)))
     return FLOATS(array, types.intp), generate
+
+
+def _halves_to_floats(builder, bits):
+    """``bits.half_to_float`` of eight sign-extended codes."""
+    def all_lanes(number):
+        return constant("i32", 8, number)
+
+    def as_floats(ints):
+        return builder.bitcast(ints, llvm_type("f32", 8))
+
+    def as_ints(floats):
+        return builder.bitcast(floats, llvm_type("i32", 8))
+    size = builder.and_(bits, all_lanes(0x7FFF))
+    moved = builder.shl(size, all_lanes(13))
+    normal = builder.add(moved, all_lanes(112 << 23))
+    small = builder.fsub(as_floats(builder.add(moved, all_lanes(113 << 23))), constant("f32", 8, 2.0**-14))
+    found = builder.select(builder.icmp_unsigned("<", size, all_lanes(1 << 10)), as_ints(small), normal)
+    return as_floats(builder.or_(found, builder.and_(bits, all_lanes(-1 << 31))))
 
 
 @intrinsic
