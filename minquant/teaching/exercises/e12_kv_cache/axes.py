@@ -149,7 +149,7 @@ def show(spec: Spec, answers: Answers) -> Bars:
     want = cached(spec, *spec["shown"])
     bars = []
     for part, noun in ((0, "key"), (1, "value")):
-        got = yours(lambda part=part: rows.as_rows(mine[part], "", "", len(want[part]), CHANNELS)[0])
+        got = mine and yours(lambda part=part: rows.as_rows(mine[part], "", "", len(want[part]), CHANNELS)[0])
         bars += [(f"{noun}, channel {c}", abs(got[c]) if got else None, abs(want[part][0][c])) for c in range(CHANNELS)]
     return Bars("Magnitudes of the first token as they are read back", "", bars)
 
