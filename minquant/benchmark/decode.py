@@ -58,7 +58,8 @@ def measure_decode(shape: str | Transformer = "0.1b", weights: Iterable[str] = W
         ``activations`` (None for float), ``context``, ``threads``, ``repetitions``, ``nbytes`` (packed model),
         ``bytes_per_token``, ``warning`` (text or None), and as medians with ``_p10`` and ``_p90``: ``tokens_per_s``,
         ``gb_per_s``, ``read_gb_per_s`` (of the same moments), ``share_of_read``, ``outside_ms`` (see ``outside.py``),
-        ``speedup_over_bf16`` (None where bf16 with the same kv is not among the formats).
+        ``speedup_over_bf16`` (None where bf16 with the same kv is not among the formats), ``speedup_over_bf16_cache``
+        (over the same weights with a bf16 cache; None where that is not among them).
 
     Raises ValueError for an unknown shape, a format without a kernel, more threads than there are, a context whose
     cache the free memory cannot hold.
@@ -151,10 +152,15 @@ def _row(name: str, key: tuple, samples: dict, facts: dict, repetitions: int) ->
            "repetitions": repetitions, **facts, **summary("tokens_per_s", speed), **summary("gb_per_s", gb),
            **summary("read_gb_per_s", read), **summary("share_of_read", gb / read),
            **summary("outside_ms", outside)}
-    base = samples.get(("bf16", kv, context, threads))
-    if base is None:
-        return row | {"speedup_over_bf16": None, "speedup_over_bf16_p10": None, "speedup_over_bf16_p90": None}
-    return row | summary("speedup_over_bf16", [speed / base[round_][0] for round_, (speed, *_) in samples[key].items()])
+    for name, base in (("speedup_over_bf16", ("bf16", kv)), ("speedup_over_bf16_cache", (weights, "bf16"))):
+        row |= _paired(name, samples[key], samples.get((*base, context, threads), {}))
+    return row
+
+
+def _paired(name: str, mine: dict[int, tuple], base: dict[int, tuple]) -> dict[str, float | None]:
+    """Median and spread of how much faster, over the rounds that both were timed in; None where there is none."""
+    ratios = [speed / base[round_][0] for round_, (speed, *_) in mine.items() if round_ in base]
+    return summary(name, ratios) if ratios else dict.fromkeys((name, f"{name}_p10", f"{name}_p90"))
 
 
 def _groups(formats: list[tuple[str, str]], parameters: int) -> list[list[tuple[str, str]]]:

@@ -18,6 +18,7 @@
     salient_channel.py one column times s and its neighbours, for lesson 09;  awq_steps.py: AWQ taken apart;
                        salience_figures.py: plots
     exponent_card.py   a block with one exponent on a slider, for lesson 11
+    context_card.py    bytes of weights and of cache behind a slider, for lesson 12;  cache_figures.py: plots
     comb.py            weights between the teeth of their grid while they are trained, for lesson 13;
                        qat_figures.py: stored runs
     pictures.py        drawings of ideas;  figures.py: measured points, with matplotlib;  format_figures.py: formats

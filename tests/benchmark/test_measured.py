@@ -147,6 +147,18 @@ def test_speed_ups_are_paired_by_round():
     assert row["speedup_over_bf16"] == row["speedup_over_bf16_p10"] == 2 and row["speedup_over_bf16_p90"] > 2.5
 
 
+def test_a_cache_is_compared_with_a_bf16_cache_beside_the_same_weights():
+    measured = {0: (10.0, 1.0, 0.5), 1: (1.0, 1.0, 0.5), 2: (10.0, 1.0, 0.5)}
+    faster = {round_: (1.5 * speed, *rest) for round_, (speed, *rest) in measured.items()}
+    samples = {("int4:g32", "bf16", 1, 1): measured, ("int4:g32", "int8:token", 1, 1): faster}
+    facts = {"nbytes": 1, "bytes_per_token": 1, "warning": None}
+    row, base = (decode._row("x", key, samples, facts, 3) for key in reversed(samples))
+    assert row["speedup_over_bf16_cache"] == row["speedup_over_bf16_cache_p10"] == row["speedup_over_bf16_cache_p90"] == 1.5
+    assert base["speedup_over_bf16_cache"] == 1 and row["speedup_over_bf16"] is None
+    alone = decode._row("x", ("int4:g32", "int8:token", 1, 1), {("int4:g32", "int8:token", 1, 1): faster}, facts, 3)
+    assert alone["speedup_over_bf16_cache"] is None and alone["speedup_over_bf16_cache_p90"] is None
+
+
 def test_formats_are_split_where_memory_is_short_and_bf16_stays(monkeypatch):
     formats = [(w, "bf16") for w in ("bf16", "fp8_e4m3:channel", "int8:channel", "int4:g32")]
     assert decode._groups(formats, 10**6) == [formats]

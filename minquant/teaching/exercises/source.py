@@ -38,7 +38,8 @@ Spec = Mapping[str, Any]
 _SETS = {"01": "e01_cost_of_a_token", "02": "e02_number_formats", "03": "e03_affine_grids",
          "04": "e04_scales_and_clipping", "05": "e05_bit_packing", "06": "e06_fused_kernels",
          "07": "e07_measuring_quality", "08": "e08_repairing_rounding", "09": "e09_which_weights_matter",
-         "10": "e10_hard_activations", "11": "e11_shared_exponents", "13": "e13_quantization_aware_training"}
+         "10": "e10_hard_activations", "11": "e11_shared_exponents", "12": "e12_kv_cache",
+         "13": "e13_quantization_aware_training"}
 
 
 class Answers(Protocol):
