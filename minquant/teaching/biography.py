@@ -93,13 +93,14 @@ def follow(checkpoint: str, gguf_file: str | os.PathLike, progress: Callable[[st
     model = load(checkpoint, lazy=True)
     weight = one_weight.followed(model)
     matrix = model.weights[weight.tensor]  # (out, in)
-    if model.qtensors or matrix.shape[1] % one_weight.GROUP:
+    shards = Shards(data_dir() if checkpoint == "tiny" else Path(checkpoint))
+    if weight.tensor not in shards or matrix.shape[1] % one_weight.GROUP:
         raise ValueError(f"{weight.tensor} is quantized already, or its rows of {matrix.shape[1]} are no whole number of "
                          f"blocks of {one_weight.GROUP}: name a float checkpoint")
     tokens = heldout_tokens(model, limit_bytes=TEXT_BYTES)
     q = quantize(matrix, SCHEME)
     stops, figures = [], {}
-    for stop, found in (_checkpoint(checkpoint, weight), _scale(q, weight), _code(q, weight), _nibble(q, weight)):
+    for stop, found in (_checkpoint(shards, weight), _scale(q, weight), _code(q, weight), _nibble(q, weight)):
         stops += stop
         figures |= found
     say(f"writing {Path(gguf_file).name}")
@@ -140,9 +141,9 @@ def as_text(found: Biography) -> str:
     return "\n".join(lines).rstrip()
 
 
-def _checkpoint(checkpoint: str, weight: OneWeight) -> tuple[list[Stop], dict[str, Any]]:
+def _checkpoint(shards: Shards, weight: OneWeight) -> tuple[list[Stop], dict[str, Any]]:
     """The bytes in the checkpoint, and the float they are."""
-    stored = Shards(data_dir() if checkpoint == "tiny" else Path(checkpoint)).stored(weight.tensor)
+    stored = shards.stored(weight.tensor)
     file, size = Path(stored.filename), stored.itemsize
     offset = stored.offset + (weight.row * stored.shape[1] + weight.column) * size
     with open(file, "rb") as opened:
