@@ -25,6 +25,7 @@ VERBS = {
     "decode": "tokens per second of packed weights, beside this machine's read bandwidth",
     "eval": "perplexity and KL of a quantization recipe on held-out text",
     "fragility": "weights, activations, KV cache and attention, each quantized alone",
+    "trace": "one weight's biography: from the checkpoint to a logit and a GGUF file, with file and line",
     "quantize": "a checkpoint and a recipe become a file",
     "qat": "train a model with its rounding (quantization-aware training)",
     "generate": "let a model write, at any precision",
