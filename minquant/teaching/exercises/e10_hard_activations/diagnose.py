@@ -124,7 +124,7 @@ def corrected(spec: Spec, answers: Answers) -> None:
 
 def show(spec: Spec, answers: Answers) -> Bars:
     """The error of each run as printed, and with the learner's corrections."""
-    return _FAULTS.error_bars(spec, answers, "Squared error of the output")
+    return _FAULTS.bars(spec, answers, "Squared error of the output")
 
 
 def fields(spec: Spec) -> dict:

@@ -108,7 +108,7 @@ def corrected(spec: Spec, answers: Answers) -> None:
 
 def show(spec: Spec, answers: Answers) -> Bars:
     """The error of each cache as printed, and with the learner's corrections."""
-    return _FAULTS.error_bars(spec, answers, "Relative squared error")
+    return _FAULTS.bars(spec, answers, "Relative squared error")
 
 
 def fields(spec: Spec) -> dict:

@@ -115,7 +115,7 @@ def corrected(spec: Spec, answers: Answers) -> None:
 
 def show(spec: Spec, answers: Answers) -> Bars:
     """The error of each run as printed, and with the learner's corrections."""
-    return _FAULTS.error_bars(spec, answers, "Squared error after training")
+    return _FAULTS.bars(spec, answers, "Squared error after training")
 
 
 def fields(spec: Spec) -> dict:
