@@ -155,7 +155,7 @@ def show(spec: Spec, answers: Answers) -> Bars:
 
 
 EXERCISE = Exercise(
-    id="12.3", title="Keys by channel, values by token", kind="core", difficulty=4, importance=5, minutes=20,
+    id="12.3", title="Keys by channel, values by token", kind="core", difficulty=4, importance=5, minutes=18,
     objective="You can share scales along the axis that suits keys, and the one that suits values, and count every byte.",
     spec=spec, show=show, wrong=WRONG, reference=REFERENCE, second=SECOND,
     prose="""
