@@ -497,8 +497,11 @@ def cached_number(cache, layer: int, head: int, part: str, length: int, token: i
     """One number of a cache that holds ``length`` tokens."""
     kind, codes = type(cache).__name__, getattr(cache, part)
     def item(array, place, c, codes_of="keys"):
-        """Item c of the key (a block of eight tokens channel by channel) or value (a row) in some place."""
-        return array[layer, head, place // 8, c, place % 8] if codes_of == "keys" else array[layer, head, place, c]
+        """Item c of the key (a block of 8 or 16 tokens channel by channel) or value (a row) in some place."""
+        if codes_of == "values":
+            return array[layer, head, place, c]
+        block = array.shape[-1]
+        return array[layer, head, place // block, c, place % block]
 
     if kind == "BFloat16Cache":
         return bf16_value(item(codes, token, d, part))

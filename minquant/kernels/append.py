@@ -169,21 +169,27 @@ def _two_bits(x, scale, low):
 
 
 @exact_jit
+def _place(first, step, n):
+    return first + n // BLOCK * step + n % BLOCK
+
+
+@exact_jit
 def _two_bit_group(codes, start, scale, low_out, at, x, first, step):
     """32 bfloat16 numbers become 8 bytes from ``start``; their scale and minimum go to place ``at``.
 
-    The numbers are x[first + step * part + j]: byte j has part 0 in its lowest two bits, then 1, 2 and 3.
+    Byte j has number j in its lowest two bits, then j + 8, j + 16 and j + 24. A block of BLOCK numbers lies together, the
+    next one ``step`` further.
     """
     low = high = bf16_to_float(x[first])
     for part in range(4):
         for j in range(8):
-            value = bf16_to_float(x[first + step * part + j])
+            value = bf16_to_float(x[_place(first, step, 8 * part + j)])
             low, high = min(low, value), max(high, value)
     s, kept_low = _range_of_group(scale, low_out, at, low, high)
     for j in range(8):
         byte = _i32(0)
         for part in range(4):
-            code = _two_bits(bf16_to_float(x[first + step * part + j]), s, kept_low)
+            code = _two_bits(bf16_to_float(x[_place(first, step, 8 * part + j)]), s, kept_low)
             byte = _i32(byte | _i32(code << _i32(2 * part)))
         codes[start + j] = np.uint8(byte)
 
@@ -205,7 +211,7 @@ def _retire(cache, head, group):
         for g in range(in_a_row):
             at = (row // BLOCK * in_a_row + g) * BLOCK + row % BLOCK
             _two_bit_group(codes, 8 * (row * in_a_row + g), scale, low, at, new_values,
-                           first + token * size + GROUP * g, 8)
+                           first + token * size + GROUP * g, BLOCK)
 
 
 # -------------------------------------------------------------------------------------------------------- one for all

@@ -15,8 +15,8 @@ its largest score and its sum say ("flash-decoding": Dao et al. 2023; the formul
 2018, arXiv 1805.02867). Where the pieces lie depends on the context alone, so the result does not depend on the number of
 threads, and a model of three KV heads keeps two threads busy.
 
-Which kernel reads a cache is picked by its type, as in ``matvec.py``: ``attention_simd.py`` has the fast ones,
-``attention_plain.py`` the same in plain loops.
+Which kernel reads a cache is picked by its type, as in ``matvec.py``: ``attention_simd.py`` and
+``attention_kivi.py`` have the fast ones, ``attention_plain.py`` the same in plain loops.
 """
 
 from __future__ import annotations
@@ -38,11 +38,12 @@ _f32 = np.float32
 PIECE = 512  # tokens
 
 
-fast = attention_plain
+rows = groups = attention_plain
 if TARGET is not None:
-    from . import attention_simd as fast
-score_blocks, weigh, add_rows, score_groups, add_groups = (
-    fast.score_blocks, fast.weigh, fast.add_rows, fast.score_groups, fast.add_groups)
+    from . import attention_kivi as groups
+    from . import attention_simd as rows
+score_blocks, weigh, add_rows = rows.score_blocks, rows.weigh, rows.add_rows
+score_groups, add_groups = groups.score_groups, groups.add_groups
 
 
 class Room(NamedTuple):

@@ -2,13 +2,15 @@
 
 A *row* is the key, or the value, that one KV head made of one token. Keys and values are read in different ways:
 
-    score of a token = sum over channels      keys lie in blocks of eight tokens, channel by channel: a vector holds one
-                                              channel of eight tokens, and eight scores grow in a register
-    output of a channel = sum over tokens     values lie row by row: a vector holds eight channels of one token
+    score of a token = sum over channels      keys lie in blocks of BLOCK tokens, channel by channel: a vector holds one
+                                              channel of a block, and its scores grow in a register
+    output of a channel = sum over tokens     values lie row by row: a vector holds BLOCK channels of one token
 
-    keys        (layers, KV heads, blocks of eight tokens, row, 8)
+    keys        (layers, KV heads, blocks of tokens, row, BLOCK)
     values      (layers, KV heads, tokens, row)
-    key_scale, value_scale    (layers, KV heads, blocks of eight tokens, groups of a row, 8)
+    key_scale, value_scale    (layers, KV heads, blocks of tokens, groups of a row, BLOCK)
+
+BLOCK is 8, and 16 where registers are that wide (AVX-512).
 
 A group is what shares a scale: the whole row, with a float32, or 32 channels, with a float16 (its bits, in an int16).
 
@@ -18,8 +20,8 @@ A group is what shares a scale: the whole row, with a float32, or 32 channels, w
     Int4Cache       uint8: two numbers with a sign in a byte        1/2, and row / 2 in place of row above
 
 ``Int4Cache`` pairs the halves of a group: byte c of a group of length n has channel c in bits 0..3 and channel c + n/2 in
-bits 4..7. Rows are filled up with zeros to a multiple of 8 (16 for int4), so that vectors fit; the head sizes of published
-models need no filling.
+bits 4..7. Rows are filled up with zeros to a multiple of BLOCK (twice that for int4), so that vectors fit; heads of 32, 64
+or 128 need no filling.
 
 ``KiviCache`` follows KIVI (Liu et al. 2024, arXiv 2402.02750, section 3.3 and algorithm 1). Keys have channels that are
 large in every token, so a key shares its scale with *its own channel* in 32 successive tokens; values have no such
@@ -31,7 +33,7 @@ and never again.
     keys        uint8 (layers, KV heads, groups of tokens, head size, 8)    byte j: tokens j, j + 8, j + 16, j + 24
     key_scale, key_min        float16 bits (layers, KV heads, groups of tokens, head size)
     values      uint8 (layers, KV heads, tokens, head size / 4)             8 bytes a group, in the same order
-    value_scale, value_min    float16 bits (layers, KV heads, blocks of eight tokens, head size / 32, 8)
+    value_scale, value_min    float16 bits (layers, KV heads, blocks of tokens, head size / 32, BLOCK)
     new_keys, new_values      as in a BFloat16Cache of WINDOW + 32 tokens   token t in place t % (WINDOW + 32)
 
 2 bits and 2 float16 per 32 numbers are 3 bits a number.
@@ -47,8 +49,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .packed import aligned
+from .targets import FLOAT_LANES
 
-BLOCK = 8     # tokens whose keys lie together
+BLOCK = FLOAT_LANES  # tokens whose keys lie together
 GROUP = 32    # numbers that share a scale, where not a whole row does
 WINDOW = 128  # newest tokens that a KiviCache keeps in bfloat16, at least
 RING = WINDOW + GROUP
@@ -108,7 +111,7 @@ _CODES = {BFloat16Cache: (np.uint16, 1), E4M3Cache: (np.int8, 1), Int8Cache: (np
 
 def row_length(kind: type, head_size: int, group: int | None) -> int:
     """Numbers in a row, those counted that fill it up; ``group`` None for one scale a row."""
-    multiple = group or {Int4Cache: 16, KiviCache: GROUP}.get(kind, 8)
+    multiple = group or {Int4Cache: 2 * BLOCK, KiviCache: GROUP}.get(kind, BLOCK)
     return -(-head_size // multiple) * multiple
 
 

@@ -65,3 +65,5 @@ def _target() -> str | None:
 
 
 TARGET = _target()
+# Attention works on vectors of as many float32 as a register holds.
+FLOAT_LANES = 16 if TARGET == "x86-vnni" and "avx512f" in features() else 8

@@ -13,7 +13,8 @@ from numba import types
 from numba.extending import intrinsic
 
 from . import targets
-from .vectors import BYTES, FLOATS, INTS, LANES, call_llvm, constant, llvm_type, pick_lanes, spread_lanes
+from .vectors import (BYTES, FLOATS, INTS, LANES, Vector, call_llvm, constant, llvm_type, pick_lanes, place_of,
+                      read_vector, spread_lanes)
 
 
 @intrinsic
@@ -129,43 +130,57 @@ def shift_and_mask(typingctx, ints, shift, mask):
     places, kept = shift.literal_value, mask.literal_value
 
     def generate(context, builder, signature, args):
-        return builder.and_(builder.shl(args[0], constant("i32", 8, places)), constant("i32", 8, kept))
-    return INTS(INTS, shift, mask), generate
-
-
-@intrinsic
-def part_of(typingctx, ints, shift, width):
-    """INTS: the ``width`` bits from bit ``shift`` of every int."""
-    def generate(context, builder, signature, args):
-        i32 = ir.IntType(32)
-        shift, width = (builder.trunc(arg, i32) for arg in args[1:])
-        mask = builder.sub(builder.shl(i32(1), width), i32(1))
-        return builder.and_(builder.lshr(args[0], spread_lanes(builder, shift, 8)), spread_lanes(builder, mask, 8))
-    return INTS(INTS, types.intp, types.intp), generate
+        return builder.and_(builder.shl(args[0], constant("i32", ints.lanes, places)), constant("i32", ints.lanes, kept))
+    return ints(ints, shift, mask), generate
 
 
 @intrinsic
 def signed_part(typingctx, ints, shift, width):
-    """As ``part_of``, the uppermost of the bits being a sign."""
+    """Ints: the ``width`` bits from bit ``shift`` of every int, the uppermost of them a sign."""
     def generate(context, builder, signature, args):
         i32 = ir.IntType(32)
         shift, width = (builder.trunc(arg, i32) for arg in args[1:])
         right = builder.sub(i32(32), width)
-        left = builder.sub(right, shift)
-        return builder.ashr(builder.shl(args[0], spread_lanes(builder, left, 8)), spread_lanes(builder, right, 8))
-    return INTS(INTS, types.intp, types.intp), generate
+        left, right = (spread_lanes(builder, number, ints.lanes) for number in (builder.sub(right, shift), right))
+        return builder.ashr(builder.shl(args[0], left), right)
+    return ints(ints, types.intp, types.intp), generate
+
+
+def load_two_bits_of(lanes):
+    """load_two_bits(array, i, n): floats, codes of two bits from 8 bytes (uint8) at ``array[i]``: as many as lanes, the
+    first eight from bit 2n of each byte, the next eight from bit 2n + 2."""
+    def load_two_bits(typingctx, array, index, n):
+        if not isinstance(array, types.Array) or array.dtype != types.uint8:
+            return None
+
+        def generate(context, builder, signature, args):
+            i32, ints = ir.IntType(32), llvm_type("i32", lanes)
+            stored = read_vector(builder, place_of(context, builder, signature.args[0], *args[:2]), "i8")
+            repeated = builder.zext(pick_lanes(builder, stored, [lane % 8 for lane in range(lanes)]), ints)
+            shift = spread_lanes(builder, builder.shl(builder.trunc(args[2], i32), i32(1)), lanes)
+            shift = builder.add(shift, ir.Constant(ints, [2 * (lane // 8) for lane in range(lanes)]))
+            codes = builder.and_(builder.lshr(repeated, shift), constant("i32", lanes, 3))
+            return builder.sitofp(codes, llvm_type("f32", lanes))
+        return Vector("f32", lanes)(array, types.intp, types.intp), generate
+    return intrinsic(load_two_bits)
+
+
+def _floats_like(ints):
+    return Vector("f32", ints.lanes)
 
 
 @intrinsic
 def to_floats(typingctx, ints):
-    """FLOATS: the same numbers."""
-    return FLOATS(INTS), lambda context, builder, signature, args: builder.sitofp(args[0], llvm_type("f32", 8))
+    """Floats: the same numbers."""
+    return _floats_like(ints)(ints), (
+        lambda context, builder, signature, args: builder.sitofp(args[0], llvm_type("f32", ints.lanes)))
 
 
 @intrinsic
 def as_floats(typingctx, ints):
-    """FLOATS: the same bits."""
-    return FLOATS(INTS), lambda context, builder, signature, args: builder.bitcast(args[0], llvm_type("f32", 8))
+    """Floats: the same bits."""
+    return _floats_like(ints)(ints), (
+        lambda context, builder, signature, args: builder.bitcast(args[0], llvm_type("f32", ints.lanes)))
 
 
 @intrinsic

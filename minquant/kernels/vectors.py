@@ -84,7 +84,7 @@ def spread_lanes(builder, x, lanes):
     return pick_lanes(builder, first, [0] * lanes)
 
 
-def _read(builder, pointer, element, lanes=8):
+def read_vector(builder, pointer, element, lanes=8):
     """A vector from any address."""
     value = builder.load(builder.bitcast(pointer, llvm_type(element, lanes).as_pointer()))
     value.align = 1
@@ -99,13 +99,12 @@ def _load(vector):
             return None
 
         def generate(context, builder, signature, args):
-            return _read(builder, place_of(context, builder, signature.args[0], *args), vector.element, vector.lanes)
+            return read_vector(builder, place_of(context, builder, signature.args[0], *args), vector.element, vector.lanes)
         return vector(array, types.intp), generate
     return intrinsic(load)
 
 
-load_bytes = _load(BYTES)    # load_bytes(array, i): the 32 bytes from array[i], whatever its items are
-load_floats = _load(FLOATS)  # load_floats(array, i): eight float32
+load_bytes = _load(BYTES)  # load_bytes(array, i): the 32 bytes from array[i], whatever its items are
 
 
 @intrinsic
@@ -115,93 +114,123 @@ def load_bfloats(typingctx, array, index):
         return None
 
     def generate(context, builder, signature, args):
-        stored = _read(builder, place_of(context, builder, signature.args[0], *args), "i16")
+        stored = read_vector(builder, place_of(context, builder, signature.args[0], *args), "i16")
         bits = builder.shl(builder.zext(stored, llvm_type("i32", 8)), constant("i32", 8, 16))
         return builder.bitcast(bits, llvm_type("f32", 8))
     return FLOATS(array, types.intp), generate
 
 
-@intrinsic
-def load_one(typingctx, array, index):
-    """FLOATS: the float32 at ``array[index]`` in every lane."""
-    if not isinstance(array, types.Array) or array.dtype != types.float32:
-        return None
+def _load_one(lanes):
+    def load_one(typingctx, array, index):
+        if not isinstance(array, types.Array) or array.dtype != types.float32:
+            return None
 
-    def generate(context, builder, signature, args):
-        return spread_lanes(builder, builder.load(place_of(context, builder, signature.args[0], *args)), 8)
-    return FLOATS(array, types.intp), generate
+        def generate(context, builder, signature, args):
+            return spread_lanes(builder, builder.load(place_of(context, builder, signature.args[0], *args)), lanes)
+        return Vector("f32", lanes)(array, types.intp), generate
+    return intrinsic(load_one)
 
 
-@intrinsic
-def load_scales(typingctx, array, index):
-    """FLOATS: eight stored scales from ``array[index]``: float32, bits of float16 (int16), or exponents (uint8).
+def _load_scales(lanes):
+    def load_scales(typingctx, array, index):
+        if not isinstance(array, types.Array) or array.dtype not in (types.float32, types.int16, types.uint8):
+            return None
 
-    The bits are moved to where a float32 keeps them, as in ``bits.py``.
-    """
-    if not isinstance(array, types.Array) or array.dtype not in (types.float32, types.int16, types.uint8):
-        return None
+        def generate(context, builder, signature, args):
+            element = {types.float32: "f32", types.int16: "i16", types.uint8: "i8"}[array.dtype]
+            stored = read_vector(builder, place_of(context, builder, signature.args[0], *args), element, lanes)
+            if element == "f32":
+                return stored
+            if element == "i8":
+                bits = builder.shl(builder.zext(stored, llvm_type("i32", lanes)), constant("i32", lanes, 23))
+                return builder.bitcast(bits, llvm_type("f32", lanes))
+            return _halves_to_floats(builder, builder.sext(stored, llvm_type("i32", lanes)))
+        return Vector("f32", lanes)(array, types.intp), generate
+    return intrinsic(load_scales)
 
-    def generate(context, builder, signature, args):
-        element = {types.float32: "f32", types.int16: "i16", types.uint8: "i8"}[array.dtype]
-        stored = _read(builder, place_of(context, builder, signature.args[0], *args), element)
-        if element == "f32":
-            return stored
-        if element == "i8":
-            bits = builder.shl(builder.zext(stored, llvm_type("i32", 8)), constant("i32", 8, 23))
-            return builder.bitcast(bits, llvm_type("f32", 8))
-        return _halves_to_floats(builder, builder.sext(stored, llvm_type("i32", 8)))
-    return FLOATS(array, types.intp), generate
+
+def _load_ints(lanes):
+    def load_ints(typingctx, array, index):
+        if not isinstance(array, types.Array) or array.dtype not in (types.int8, types.uint8, types.uint16):
+            return None
+
+        def generate(context, builder, signature, args):
+            element = "i16" if array.dtype == types.uint16 else "i8"
+            stored = read_vector(builder, place_of(context, builder, signature.args[0], *args), element, lanes)
+            widen = builder.sext if array.dtype == types.int8 else builder.zext
+            return widen(stored, llvm_type("i32", lanes))
+        return Vector("i32", lanes)(array, types.intp), generate
+    return intrinsic(load_ints)
 
 
 def _halves_to_floats(builder, bits):
-    """``bits.half_to_float`` of eight sign-extended codes."""
+    """``bits.half_to_float`` of sign-extended codes."""
+    lanes = bits.type.count
+
     def all_lanes(number):
-        return constant("i32", 8, number)
+        return constant("i32", lanes, number)
 
     def as_floats(ints):
-        return builder.bitcast(ints, llvm_type("f32", 8))
+        return builder.bitcast(ints, llvm_type("f32", lanes))
 
     def as_ints(floats):
-        return builder.bitcast(floats, llvm_type("i32", 8))
+        return builder.bitcast(floats, llvm_type("i32", lanes))
     size = builder.and_(bits, all_lanes(0x7FFF))
     moved = builder.shl(size, all_lanes(13))
     normal = builder.add(moved, all_lanes(112 << 23))
-    small = builder.fsub(as_floats(builder.add(moved, all_lanes(113 << 23))), constant("f32", 8, 2.0**-14))
+    small = builder.fsub(as_floats(builder.add(moved, all_lanes(113 << 23))), constant("f32", lanes, 2.0**-14))
     found = builder.select(builder.icmp_unsigned("<", size, all_lanes(1 << 10)), as_ints(small), normal)
     return as_floats(builder.or_(found, builder.and_(bits, all_lanes(-1 << 31))))
+
+
+def _spread(lanes):
+    def spread(typingctx, x):
+        return Vector("f32", lanes)(types.float32), (
+            lambda context, builder, signature, args: spread_lanes(builder, args[0], lanes))
+    return intrinsic(spread)
+
+
+def _zeros(lanes):
+    def zeros(typingctx):
+        return Vector("f32", lanes)(), lambda context, builder, signature, args: constant("f32", lanes, 0.0)
+    return intrinsic(zeros)
+
+
+def of_lanes(lanes):
+    """What makes vectors of so many lanes; all else takes vectors of any.
+
+    load_floats(array, i)    float32 from ``array[i]``
+    load_ints(array, i)      int32: integers of one or two bytes from ``array[i]``, signed or not as their type says
+    load_scales(array, i)    float32: stored scales from ``array[i]``: float32, bits of float16 (int16), exponents (uint8).
+                             The bits are moved to where a float32 keeps them, as in ``bits.py``
+    load_one(array, i)       the float32 at ``array[i]`` in every lane
+    spread(x)                the float32 x in every lane
+    zeros()                  zeros
+    """
+    return (_load(Vector("f32", lanes)), _load_ints(lanes), _load_scales(lanes), _load_one(lanes), _spread(lanes),
+            _zeros(lanes))
+
+
+load_floats, load_ints, load_scales, load_one, spread, zeros = of_lanes(LANES // 4)
 
 
 @intrinsic
 def load_small(typingctx, array, index):
     """FLOATS: eight uint8 from ``array[index]``, as the numbers they are."""
     def generate(context, builder, signature, args):
-        stored = _read(builder, place_of(context, builder, signature.args[0], *args), "i8")
+        stored = read_vector(builder, place_of(context, builder, signature.args[0], *args), "i8")
         return builder.uitofp(stored, llvm_type("f32", 8))
     return FLOATS(array, types.intp), generate
 
 
 @intrinsic
-def load_ints(typingctx, array, index):
-    """INTS: eight integers of one or two bytes from ``array[index]``; signed or not, as the type of the array says."""
-    if not isinstance(array, types.Array) or array.dtype not in (types.int8, types.uint8, types.uint16):
-        return None
-
-    def generate(context, builder, signature, args):
-        element = "i16" if array.dtype == types.uint16 else "i8"
-        stored = _read(builder, place_of(context, builder, signature.args[0], *args), element)
-        widen = builder.sext if array.dtype == types.int8 else builder.zext
-        return widen(stored, llvm_type("i32", 8))
-    return INTS(array, types.intp), generate
-
-
-@intrinsic
 def store_floats(typingctx, array, index, x):
-    """``array[index:index + 8] = x``."""
+    """The lanes of ``x`` to ``array[index]`` and behind it."""
     def generate(context, builder, signature, args):
         pointer = place_of(context, builder, signature.args[0], *args[:2])
         builder.store(args[2], builder.bitcast(pointer, args[2].type.as_pointer())).align = 4
         return context.get_dummy_value()
-    return types.void(array, types.intp, FLOATS), generate
+    return types.void(array, types.intp, x), generate
 
 
 @intrinsic
@@ -235,46 +264,40 @@ def prefetch(typingctx, array, index):
 # ------------------------------------------------------------------------------------------------------------ floats
 
 @intrinsic
-def zeros(typingctx):
-    """FLOATS: eight times 0."""
-    return FLOATS(), lambda context, builder, signature, args: constant("f32", 8, 0.0)
-
-
-@intrinsic
-def spread(typingctx, x):
-    """FLOATS: the float32 x in every lane."""
-    return FLOATS(types.float32), lambda context, builder, signature, args: spread_lanes(builder, args[0], 8)
-
-
-@intrinsic
 def add(typingctx, x, y):
-    """FLOATS: ``x + y``."""
-    return FLOATS(FLOATS, FLOATS), lambda context, builder, signature, args: builder.fadd(*args)
+    """Floats: ``x + y``."""
+    return x(x, x), lambda context, builder, signature, args: builder.fadd(*args)
 
 
 @intrinsic
 def multiply(typingctx, x, y):
-    """FLOATS: ``x * y``; y a vector, or a float32 for every lane."""
+    """Floats: ``x * y``; y a vector, or a float32 for every lane."""
     def generate(context, builder, signature, args):
-        return builder.fmul(args[0], args[1] if signature.args[1] == FLOATS else spread_lanes(builder, args[1], 8))
-    return FLOATS(FLOATS, FLOATS if y == FLOATS else types.float32), generate
+        return builder.fmul(args[0], _in_every_lane(builder, signature.args[1], args[1], x.lanes))
+    return x(x, x if y == x else types.float32), generate
 
 
 @intrinsic
 def multiply_add(typingctx, total, x, y):
-    """FLOATS: ``total + x * y``; y a vector, or a float32 for every lane."""
+    """Floats: ``total + x * y``; y a vector, or a float32 for every lane."""
     def generate(context, builder, signature, args):
-        y = args[2] if signature.args[2] == FLOATS else spread_lanes(builder, args[2], 8)
+        y = _in_every_lane(builder, signature.args[2], args[2], x.lanes)
         return builder.fadd(args[0], builder.fmul(args[1], y, flags=_CONTRACT), flags=_CONTRACT)
-    return FLOATS(FLOATS, FLOATS, FLOATS if y == FLOATS else types.float32), generate
+    return x(x, x, x if y == x else types.float32), generate
+
+
+def _in_every_lane(builder, kind, y, lanes):
+    return y if isinstance(kind, Vector) else spread_lanes(builder, y, lanes)
 
 
 @intrinsic
 def sum_floats(typingctx, x):
-    """float32: the sum of the eight lanes, halves first, always in the same order."""
+    """float32: the sum of all lanes, halves first, always in the same order."""
     def generate(context, builder, signature, args):
-        x = args[0]
-        for lanes in (4, 2, 1):
-            x = builder.fadd(pick_lanes(builder, x, range(lanes)), pick_lanes(builder, x, range(lanes, 2 * lanes)))
-        return builder.extract_element(x, ir.Constant(ir.IntType(32), 0))
-    return types.float32(FLOATS), generate
+        total, lanes = args[0], x.lanes
+        while lanes > 1:
+            lanes //= 2
+            low, high = (pick_lanes(builder, total, range(start, start + lanes)) for start in (0, lanes))
+            total = builder.fadd(low, high)
+        return builder.extract_element(total, ir.Constant(ir.IntType(32), 0))
+    return types.float32(x), generate
