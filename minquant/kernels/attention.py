@@ -94,17 +94,27 @@ def _flat_arrays_for(cache):
 
 
 @jit
+def distance(a, b):
+    """How many items of a the array b lies behind a: ``a[distance(a, b)]``, could it be read, would be ``b[0]``."""
+    return (b.ctypes.data - a.ctypes.data) // a.itemsize
+
+
+@jit
 def _score_rows(cache, head, first, stop, length, room, share, query):
-    keys, scale, _, _, groups = flat_arrays(cache)
-    block = head * cache.keys.shape[2] + first // BLOCK
-    score_blocks(cache, keys, scale, groups, block, stop - first, room, share, query, 0)
+    keys, scale, values, _, groups = flat_arrays(cache)
+    block, row = head * cache.keys.shape[2] + first // BLOCK, head * cache.values.shape[2] + first
+    after = distance(keys, values) + row * cache.values.shape[3]
+    score_blocks(cache, keys, scale, groups, block, stop - first, room, share, query, 0, after)
 
 
 @jit
 def _add_rows(cache, head, first, stop, length, room, share, query, piece):
-    _, _, values, scale, groups = flat_arrays(cache)
-    weigh(cache, scale, groups, head * cache.keys.shape[2] + first // BLOCK, stop - first, room, share, 0)
-    add_rows(cache, values, groups, head * cache.values.shape[2] + first, stop - first, room, share, query, piece, 0)
+    keys, _, values, scale, groups = flat_arrays(cache)
+    blocks, items = cache.keys.shape[2:4]
+    weigh(cache, scale, groups, head * blocks + first // BLOCK, stop - first, room, share, 0)
+    next_block = head * blocks + stop // BLOCK if stop < length else (head + 1) * blocks
+    after, row = distance(values, keys) + next_block * items * BLOCK, head * cache.values.shape[2] + first
+    add_rows(cache, values, groups, row, stop - first, room, share, query, piece, 0, after)
 
 
 @jit
@@ -128,9 +138,9 @@ def _score_kivi(cache, head, first, stop, length, room, share, query):
     score_groups(codes, scale, low, head * cache.keys.shape[2] + first // GROUP, old // GROUP, room, share, query)
     new, keys = caches.BFloat16Cache(cache.new_keys, cache.new_values), cache.new_keys.reshape(-1)
     row, one, two = _runs(first + old, stop, ring)
-    base = head * ring // BLOCK
-    score_blocks(new, keys, keys, 1, base + row // BLOCK, one, room, share, query, old)
-    score_blocks(new, keys, keys, 1, base, two, room, share, query, old + one)
+    base, after = head * ring // BLOCK, distance(keys, cache.new_values) + head * ring * cache.new_values.shape[3]
+    score_blocks(new, keys, keys, 1, base + row // BLOCK, one, room, share, query, old, after)
+    score_blocks(new, keys, keys, 1, base, two, room, share, query, old + one, after)
 
 
 @jit
@@ -142,8 +152,9 @@ def _add_kivi(cache, head, first, stop, length, room, share, query, piece):
     new, values = caches.BFloat16Cache(cache.new_keys, cache.new_values), cache.new_values.reshape(-1)
     row, one, two = _runs(first + old, stop, ring)
     weigh(new, values, 1, 0, one + two, room, share, old)
-    add_rows(new, values, 1, head * ring + row, one, room, share, query, piece, old)
-    add_rows(new, values, 1, head * ring, two, room, share, query, piece, old + one)
+    after = distance(values, cache.new_keys) + (head + 1) * ring * cache.new_values.shape[3]
+    add_rows(new, values, 1, head * ring + row, one, room, share, query, piece, old, after)
+    add_rows(new, values, 1, head * ring, two, room, share, query, piece, old + one, after)
 
 
 _SCORE = {kind: _score_rows for kind in caches.ROWS} | {caches.KiviCache: _score_kivi}

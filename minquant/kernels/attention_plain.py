@@ -93,14 +93,15 @@ def _scale_of_for(cache, scale, i):
 
 # ---------------------------------------------------------------------------------------------------------------- rows
 # ``room`` is an ``attention.Room``: share counts its first axis, head is the first of the query heads that share the KV
-# head, place the first token's place in scores and factors, a multiple of eight.
+# head, place the first token's place in scores and factors, a multiple of BLOCK.
 
 @jit
-def score_blocks(cache, codes, scale, groups, block, count, room, share, head, place):
-    """room.scores = the products of some queries with the keys of ``count`` tokens, from the first of a block of eight.
+def score_blocks(cache, codes, scale, groups, block, count, room, share, head, place, after):
+    """room.scores = the products of some queries with the keys of ``count`` tokens, from the first of a block of tokens.
 
     cache: only its type is looked at. codes, scale: its keys, flat; ``block`` is counted over all heads and layers;
-    groups: how many share a row. (The vector form goes on to the end of the last block: those scores mean nothing.)
+    groups: how many share a row. after: what will be read next, as an index of codes; only the vector form looks at it.
+    (And it goes on to the end of the last block: those scores mean nothing.)
     """
     many = in_a_byte(cache)
     n = room.queries.shape[1] // groups // many  # items of codes in a group
@@ -128,7 +129,7 @@ def weigh(cache, scale, groups, block, count, room, share, place):
 
 
 @jit
-def add_rows(cache, codes, groups, row, count, room, share, head, piece, place):
+def add_rows(cache, codes, groups, row, count, room, share, head, piece, place, after):
     """room.parts[.., piece] += factors times the values ``row`` .. ``row + count - 1``, counted over all heads."""
     many = in_a_byte(cache)
     n = room.parts.shape[2] // groups // many

@@ -8,7 +8,8 @@
                    the nearest cache
 
 A number is loaded and turned into a float32 once for both heads; more than two take turns. Where blocks or heads are left
-over, the last one is computed again in the free place, with the same result. ``prefetch`` asks for what comes next.
+over, the last one is computed again in the free place, with the same result. ``prefetch`` asks for what comes next; where
+that is in another array, ``after`` says how far away (``attention.distance``).
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ def _scales_of_for(cache, scale, i):
 # ---------------------------------------------------------------------------------------------------------------- rows
 
 @jit
-def score_blocks(cache, codes, scale, groups, block, count, room, share, head, place):
+def score_blocks(cache, codes, scale, groups, block, count, room, share, head, place, after):
     """As ``attention_plain.score_blocks``."""
     length, heads, many = room.queries.shape[1], room.scores.shape[1], in_a_byte(cache)
     x, s, last = flat(room.queries), flat(room.scores), block + (count + BLOCK - 1) // BLOCK - 1
@@ -86,6 +87,7 @@ def score_blocks(cache, codes, scale, groups, block, count, room, share, head, p
     n = items // groups
     for k0 in range(block, last + 1, 4):
         k1, k2, k3 = min(k0 + 1, last), min(k0 + 2, last), min(k0 + 3, last)
+        ahead = (k0 + 4) * items * BLOCK if k0 + 4 <= last else after
         for i in range(0, heads, 2):
             j = min(i + 1, heads - 1)
             p, q = (head + i) * length, (head + j) * length
@@ -93,8 +95,8 @@ def score_blocks(cache, codes, scale, groups, block, count, room, share, head, p
             for g in range(groups):
                 c0 = c1 = c2 = c3 = d0 = d1 = d2 = d3 = zeros()
                 for c in range(g * n, (g + 1) * n):
-                    prefetch(codes, ((k0 + 4) * items + 4 * c) * BLOCK)
-                    prefetch(codes, ((k0 + 4) * items + 4 * c + 2) * BLOCK)
+                    prefetch(codes, ahead + 4 * c * BLOCK)
+                    prefetch(codes, ahead + (4 * c + 2) * BLOCK)
                     for part in range(many):
                         channel = c + (g * (many - 1) + part) * n
                         u, v = load_one(x, p + channel), load_one(x, q + channel)
@@ -135,14 +137,14 @@ def weigh(cache, scale, groups, block, count, room, share, place):
 
 
 @jit
-def add_rows(cache, codes, groups, row, count, room, share, head, piece, place):
+def add_rows(cache, codes, groups, row, count, room, share, head, piece, place, after):
     """As ``attention_plain.add_rows``."""
     length, heads, many = room.parts.shape[2], room.scores.shape[1], in_a_byte(cache)
     pieces, f, o = room.parts.shape[1], flat(room.factors), flat(room.parts)
     items = length // many
     n = items // groups
     upper, again = (BLOCK if many == 1 else n), BLOCK * (2 - many)  # where the second vector belongs, where its codes are
-    whole = n // (BLOCK + again) * (BLOCK + again)
+    whole, end = n // (BLOCK + again) * (BLOCK + again), row + count
     for start in range(row, row + count, TURN):
         stop = min(start + TURN, row + count)
         pairs = stop - (stop - start) % 2
@@ -159,13 +161,14 @@ def add_rows(cache, codes, groups, row, count, room, share, head, piece, place):
                     a2 = a3 = b2 = b3 = zeros()
                     for t in range(start, pairs, 2):
                         here, p, q = t * items + g * n + c, load_one(f, u + t), load_one(f, v + t)
-                        prefetch(codes, here + TURN * items)
+                        ahead = here + TURN * items + (0 if t + TURN < end else after - end * items)
+                        prefetch(codes, ahead)
+                        prefetch(codes, ahead + items)
                         k = numbers(cache, codes, here, 0)
                         a0, b0 = multiply_add(a0, k, p), multiply_add(b0, k, q)
                         k = numbers(cache, codes, here + again, many - 1)
                         a1, b1 = multiply_add(a1, k, p), multiply_add(b1, k, q)
                         here, p, q = here + items, load_one(f, u + t + 1), load_one(f, v + t + 1)
-                        prefetch(codes, here + TURN * items)
                         k = numbers(cache, codes, here, 0)
                         a2, b2 = multiply_add(a2, k, p), multiply_add(b2, k, q)
                         k = numbers(cache, codes, here + again, many - 1)

@@ -106,9 +106,9 @@ def test_plain_loops_agree(kind, group, monkeypatch):
         else:
             keys, values, *scales = flat if len(flat) > 2 else (*flat, *flat)
             groups = 64 // (group or 64)
-            module.score_blocks(cache, keys, scales[0], groups, 30, 230, room, 0, 0, 0)
+            module.score_blocks(cache, keys, scales[0], groups, 30, 230, room, 0, 0, 0, 0)
             module.weigh(cache, scales[1], groups, 30, 230, room, 0, 0)
-            module.add_rows(cache, values, groups, 233, 230, room, 0, 0, 0, 0)
+            module.add_rows(cache, values, groups, 233, 230, room, 0, 0, 0, 0, 0)
         results.append((room.scores[0, :, :count].copy(), room.factors[0, :, :, :count].copy(), room.parts[:, 0].copy()))
     for got, expected in zip(*results, strict=True):
         np.testing.assert_allclose(got, expected, rtol=0, atol=3e-6 * np.abs(expected).max())
