@@ -265,6 +265,38 @@ def append(cache, layer, position, k, v):
         write(cache, layer * heads + head, position, flat_k, flat_v, head * size, head * size, size)
 
 
+def append_before(cache, layer, position, k, v):
+    """What of ``append`` must be done before any thread reads the layer: all of it, where old tokens change their place."""
+    if isinstance(cache, caches.KiviCache):
+        append(cache, layer, position, k, v)
+
+
+def append_head(cache, layer, position, head, k, v):
+    """What of ``append`` the thread can do that reads this KV head: the rest."""
+    if not isinstance(cache, caches.KiviCache):
+        _append_head(cache, layer, position, head, k, v)
+
+
+@exact_jit
+def _append_head(cache, layer, position, head, k, v):
+    heads, size = k.shape
+    write(cache, layer * heads + head, position, k.reshape(-1), v.reshape(-1), head * size, head * size, size)
+
+
+@overload(append_before)
+def _append_before_for(cache, layer, position, k, v):
+    if cache.instance_class is caches.KiviCache:
+        return lambda cache, layer, position, k, v: append(cache, layer, position, k, v)
+    return lambda cache, layer, position, k, v: None
+
+
+@overload(append_head)
+def _append_head_for(cache, layer, position, head, k, v):
+    if cache.instance_class is caches.KiviCache:
+        return lambda cache, layer, position, head, k, v: None
+    return lambda cache, layer, position, head, k, v: _append_head(cache, layer, position, head, k, v)
+
+
 @parallel_jit
 def append_many(cache, layer, first, k, v):
     """Write T successive tokens, from position ``first``: k and v (T, KV heads, head size) float32, contiguous.

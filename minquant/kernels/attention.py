@@ -29,6 +29,7 @@ from numba.extending import overload
 
 from . import attention_plain, caches
 from ._cache import jit, parallel_jit
+from .append import append_before, append_head
 from .bits import exp_into, largest_of
 from .caches import BLOCK, GROUP, WINDOW
 from .packed import aligned
@@ -247,16 +248,21 @@ def _combine(out, room, pieces):
 
 
 @parallel_jit
-def attend(out, q, cache, layer, length, room):
+def attend(out, q, cache, layer, length, room, k=None, v=None):
     """Attention output of one token.
 
     out, q (heads, head size) float32; cache: of ``caches.py``, of which ``layer`` and the first ``length`` tokens
-    count; room: of ``make_room``.
+    count; room: of ``make_room``; k, v (KV heads, head size) float32: the newest token's, to be written to the cache first.
+    Without them it is there already. Whoever reads a KV head writes its part, so it need not travel between cores.
     """
     pieces = (length + PIECE - 1) // PIECE
     _prepare(room.queries, q)
+    if k is not None:
+        append_before(cache, layer, length - 1, k, v)
     items, shares = cache.keys.shape[1] * pieces, room.scores.shape[0]
     for share in prange(shares):
         for item in range(share * items // shares, (share + 1) * items // shares):
+            if k is not None and item % pieces == pieces - 1:
+                append_head(cache, layer, length - 1, item // pieces, k, v)
             _attend_piece(cache, layer, item // pieces, item % pieces, length, room, share)
     _combine(out, room, pieces)

@@ -9,7 +9,6 @@ from __future__ import annotations
 from numba import prange
 
 from ._cache import jit, parallel_jit
-from .append import append
 from .attention import attend
 from .inputs import take
 from .matvec import prepare_for
@@ -49,21 +48,14 @@ def rotations(w, cache, s, position, eps):
 
 
 @jit
-def appends(w, cache, s, position, eps):
-    """The token's own keys and values, rounded into the cache."""
-    kv_heads = cache.keys.shape[1]
-    heads = s.qkv.shape[0] - 2 * kv_heads
-    for layer in range(cache.keys.shape[0]):
-        append(cache, layer, position, s.qkv[heads:heads + kv_heads], s.qkv[heads + kv_heads:])
-
-
-@jit
 def attentions(w, cache, s, position, eps):
-    """Attention over the cache, its launch included."""
-    heads, size = s.qkv.shape[0] - 2 * cache.keys.shape[1], s.qkv.shape[1]
+    """Attention over the cache, the token's own keys and values rounded into it, and a launch."""
+    kv_heads, size = cache.keys.shape[1], s.qkv.shape[1]
+    heads = s.qkv.shape[0] - 2 * kv_heads
+    k, v = s.qkv[heads:heads + kv_heads], s.qkv[heads + kv_heads:]
     out = take(s.input, heads * size).values.reshape((heads, size))
     for layer in range(cache.keys.shape[0]):
-        attend(out, s.qkv[:heads], cache, layer, position + 1, s.attention)
+        attend(out, s.qkv[:heads], cache, layer, position + 1, s.attention, k, v)
 
 
 @jit
@@ -94,5 +86,5 @@ def launches(w, cache, s, position, eps):
         _launch(s.room)
 
 
-PARTS = {"norms": norms, "inputs": inputs_prepared, "rotations": rotations, "appends": appends,
-         "attention": attentions, "swiglu": swiglus, "additions": additions, "launches": launches}
+PARTS = {"norms": norms, "inputs": inputs_prepared, "rotations": rotations, "attention": attentions, "swiglu": swiglus,
+         "additions": additions, "launches": launches}

@@ -4,8 +4,8 @@
     for every layer:
         a = rms_norm(hidden); q, k, v = qkv @ a                        one matrix: the rows of q, k and v stacked
         q, k = normalised heads of q, k                                Qwen3 only
-        q, k = rotate(q, k); append k, v to the cache
-        hidden += output @ attend(q, cache)
+        q, k = rotate(q, k)
+        hidden += output @ attend(q, cache with k, v appended)
         a = rms_norm(hidden); gate, up = gate_up @ a                   one matrix again
         hidden += down @ (silu(gate) * up)
     logits = head @ rms_norm(hidden)                                   (vocabulary,)
@@ -27,7 +27,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ._cache import jit
-from .append import append
 from .attention import Room, attend
 from .bits import exp_into
 from .inputs import FloatInput, Int8Input, take
@@ -136,9 +135,7 @@ def decode_step(logits, token, position, weights, cache, scratch, eps):
         normalise_heads(q, k, w.q_norm, w.k_norm, layer, eps)
         rotate(q, w.cos[position], w.sin[position])
         rotate(k, w.cos[position], w.sin[position])
-        append(cache, layer, position, k, v)
-        out = attended.values.reshape((heads, size))
-        attend(out, q, cache, layer, position + 1, s.attention)
+        attend(attended.values.reshape((heads, size)), q, cache, layer, position + 1, s.attention, k, v)
         multiply(s.projected, w.output, layer, attended, s.room)
         add(s.hidden, s.projected)
         rms_norm(hidden.values, s.hidden, w.ffn_norm[layer], eps)

@@ -51,7 +51,7 @@ def test_every_part_has_a_time_and_the_decoder_stands_where_it_stood(weights, ac
     for decoder in decoders:
         decoder.step(5)
     figures = parts_ms(decoders[0], 2)
-    assert set(figures) == {"norms", "inputs", "rotations", "appends", "attention", "swiglu", "additions", "launches"}
+    assert set(figures) == {"norms", "inputs", "rotations", "attention", "swiglu", "additions", "launches"}
     assert all(ms > 0 for ms in figures.values()) and decoders[0].position == 1
     np.testing.assert_array_equal(decoders[0].step(8), decoders[1].step(8))
 

@@ -88,6 +88,21 @@ def test_many_tokens_are_the_same_bytes_as_one_by_one(kind, group):
     np.testing.assert_array_equal(attention_of(other, q, 170), attention_of(cache, q, 170))
 
 
+@pytest.mark.parametrize("length", (1, 160, 577))
+@pytest.mark.parametrize("kind, group", [(caches.BFloat16Cache, None), (caches.Int4Cache, 32), (caches.KiviCache, None)], ids=str)
+def test_attend_appends_the_newest_token(kind, group, length):
+    """As ``append`` and then ``attend``; with pieces, and where a 2-bit group is written in this very step."""
+    cache, k, v = filled(kind, group, 2, length, 32)
+    other = caches.make_cache(kind, 2, 2, length + 3, 32, group)
+    for t in range(length - 1):
+        append.append(other, 1, t, k[t], v[t])
+    q, out = np.ones((4, 32), np.float32), np.zeros((4, 32), np.float32)
+    attention.attend(out, q, other, 1, length, attention.make_room(4, length + 3, other), k[-1], v[-1])
+    np.testing.assert_array_equal(out, attention_of(cache, q, length))
+    for part in ("keys", "values"):
+        np.testing.assert_array_equal(*(getattr(c, part)[1] for c in (other, cache)))
+
+
 @pytest.mark.needs_jit
 @pytest.mark.parametrize("kind, group", KINDS, ids=str)
 def test_plain_loops_agree(kind, group, monkeypatch):

@@ -147,7 +147,6 @@ def test_sums_and_bits_above():
     np.testing.assert_array_equal(out, (low | high << 2)[::4])
 
 
-@pytest.mark.skipif(targets.TARGET == "generic", reason="nothing to compare with")
 @njit
 def stored_first(out, x, count):
     v.store_first(out, 1, v.load_floats(x, 0), count)
@@ -164,6 +163,48 @@ def test_only_the_first_lanes_are_stored(count):
     assert out[0] == 0 and not out[9:16].any()
 
 
+wide_floats, wide_ints, wide_scales, wide_one, wide_spread, wide_zeros = v.of_lanes(16)
+eight_codes, sixteen_codes = vb.load_two_bits_of(8), vb.load_two_bits_of(16)
+
+
+@njit
+def sixteen(out, x, codes, halves):
+    """Each function that makes a vector of 16 lanes, and those that take one. Returns a sum of lanes."""
+    ints = wide_ints(codes, 3)
+    v.store_floats(out, 0, v.multiply_add(wide_zeros(), wide_floats(x, 1), wide_one(x, 2)))
+    v.store_floats(out, 16, v.add(vb.to_floats(vb.signed_part(ints, 4, 4)), wide_spread(np.float32(0.5))))
+    v.store_floats(out, 32, vb.as_floats(vb.shift_and_mask(ints, 23, -1)))
+    v.store_floats(out, 48, v.multiply(wide_scales(halves, 0), np.float32(2)))
+    return v.sum_floats(wide_floats(x, 0))
+
+
+def test_vectors_of_sixteen_lanes():
+    rng, out = np.random.default_rng(0), np.zeros(64, np.float32)
+    x, codes = rng.integers(-9, 9, 20).astype(np.float32), rng.integers(1, 255, 20).astype(np.uint8)
+    halves = rng.standard_normal(16).astype(np.float16)
+    assert sixteen(out, x, codes, halves.view(np.int16)) == x[:16].sum()
+    np.testing.assert_array_equal(out[:16], x[1:17] * x[2])
+    np.testing.assert_array_equal(out[16:32], (codes[3:19].view(np.int8) >> 4) + 0.5)
+    np.testing.assert_array_equal(out[32:48], (codes[3:19].astype(np.uint32) << 23).view(np.float32))
+    np.testing.assert_array_equal(out[48:], 2 * halves.astype(np.float32))
+
+
+@njit
+def two_bits(out, codes):
+    for n in range(4):
+        v.store_floats(out, 8 * n, eight_codes(codes, 1, n))
+    v.store_floats(out, 32, sixteen_codes(codes, 1, 0))
+    v.store_floats(out, 48, sixteen_codes(codes, 1, 2))
+
+
+def test_two_bits_of_eight_bytes():
+    codes, out = np.random.default_rng(0).integers(0, 256, 9).astype(np.uint8), np.zeros(64, np.float32)
+    two_bits(out, codes)
+    expected = np.concatenate([codes[1:] >> 2 * n & 3 for n in range(4)])
+    np.testing.assert_array_equal(out.reshape(2, 32), [expected, expected])
+
+
+@pytest.mark.skipif(targets.TARGET == "generic", reason="nothing to compare with")
 def test_the_generic_form_gives_the_same_results(tmp_path):
     """This file once more, and the kernels, in a process without the processor's own instructions."""
     env = os.environ | {"MINQUANT_SIMD": "generic", "NUMBA_CACHE_DIR": str(tmp_path)}
