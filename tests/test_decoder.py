@@ -11,6 +11,7 @@ import pytest
 import minquant as mq
 from minquant.decoder import SCHEMES, takes_activations
 from minquant.decoder.pack import packed_type
+from minquant.kernels.caches import BLOCK
 from minquant.model import Config, random_model
 
 # Wide enough for groups of 128, and no larger than plain Python can walk. 64 divides no vocabulary here, nor does 2.
@@ -43,8 +44,8 @@ def compare_with_same_cache(model, decoder, reference, tokens):
     cache, errors = reference.new_cache(len(tokens)), []
     for i, token in enumerate(tokens):
         keys, values = (theirs[:, :, :i].view(np.uint32) >> 16 for theirs in (cache.keys, cache.values))
-        for t in range(i):  # keys lie in blocks of eight tokens, channel by channel
-            decoder._cache.keys[:, :, t // 8, :keys.shape[3], t % 8] = keys[:, :, t]
+        for t in range(i):  # keys lie in blocks of tokens, channel by channel
+            decoder._cache.keys[:, :, t // BLOCK, :keys.shape[3], t % BLOCK] = keys[:, :, t]
         decoder._cache.values[:, :, :i] = values
         errors.append(relative_error(decoder.step(token), reference.run([token], cache=cache)[0]))
     return np.array(errors)

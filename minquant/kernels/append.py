@@ -17,46 +17,10 @@ from numba.extending import overload
 
 from . import caches
 from ._cache import exact_jit, parallel_jit
-from .bits import bf16_to_float, float_to_bf16
+from .bits import bf16_to_float, float_to_bf16, float_to_e4m3, half_bits, nearest_half
 from .caches import BLOCK, GROUP, RING
-from .inputs import round_to_half
 
 _f32, _i32, _u32 = np.float32, np.int32, np.uint32
-
-
-@exact_jit
-def half_bits(x):
-    """int16 bits of a float16, given as a float32 of exactly its value."""
-    size = abs(x)
-    if size < _f32(2.0**-14):
-        bits = _i32(size * _f32(2.0**24))
-    else:
-        bits = _i32(_u32(_f32(size).view(_u32) - _u32(112 << 23)) >> _u32(13))
-    return np.int16(bits if x >= 0 else bits - _i32(0x8000))
-
-
-@exact_jit
-def nearest_half(x):
-    """The float16 nearest to any finite float32, as a float32; saturates."""
-    size = round_to_half(min(abs(x), _f32(65504)))
-    return size if x >= 0 else -size
-
-
-@exact_jit
-def float_to_e4m3(x):
-    """int8 bits of the fp8 E4M3 number nearest to a float32, ties to even; saturates.
-
-    As ``inputs.round_to_half``: below 2^-6 the steps are all 2^-9, those of a float32 near 2^14.
-    """
-    size = min(abs(x), _f32(448))
-    if size < _f32(2.0**-6):
-        bits = _i32(_f32(_f32(size + _f32(2.0**14)) - _f32(2.0**14)) * _f32(2.0**9))
-    else:
-        word = _f32(size).view(_u32)
-        last_kept = _u32(_u32(word >> _u32(20)) & _u32(1))
-        rounded = _u32(_u32(word + _u32(0x7FFFF)) + last_kept)
-        bits = _i32(_u32(rounded - _u32(120 << 23)) >> _u32(20))
-    return np.int8(bits if x >= 0 else bits - _i32(128))
 
 
 # -------------------------------------------------------------------------------------------------------------- scales

@@ -74,6 +74,54 @@ def e5m2_to_float(code):
     return _u32(_u32(_i32(code) << _i32(21)) & _u32(0x8FE00000)).view(_f32) * _f32(2.0**112)
 
 
+@exact_jit
+def round_to_half(x):
+    """The float16 nearest to a float32 in 0..65504, ties to even, as a float32.
+
+    Below 2^-14 float16 steps are all 2^-24, as those of a float32 near 0.5: adding 0.5 rounds. Above, 13 bits go.
+    """
+    if x < _f32(2.0**-14):
+        return _f32(_f32(x + _f32(0.5)) - _f32(0.5))
+    bits = _f32(x).view(_u32)
+    last_kept = _u32(_u32(bits >> _u32(13)) & _u32(1))
+    return _u32(_u32(_u32(bits + _u32(0xFFF)) + last_kept) & _u32(0xFFFFE000)).view(_f32)
+
+
+@exact_jit
+def half_bits(x):
+    """int16 bits of a float16, given as a float32 of exactly its value."""
+    size = abs(x)
+    if size < _f32(2.0**-14):
+        bits = _i32(size * _f32(2.0**24))
+    else:
+        bits = _i32(_u32(_f32(size).view(_u32) - _u32(112 << 23)) >> _u32(13))
+    return np.int16(bits if x >= 0 else bits - _i32(0x8000))
+
+
+@exact_jit
+def nearest_half(x):
+    """The float16 nearest to any finite float32, as a float32; saturates."""
+    size = round_to_half(min(abs(x), _f32(65504)))
+    return size if x >= 0 else -size
+
+
+@exact_jit
+def float_to_e4m3(x):
+    """int8 bits of the fp8 E4M3 number nearest to a float32, ties to even; saturates.
+
+    As ``round_to_half``: below 2^-6 the steps are all 2^-9, those of a float32 near 2^14.
+    """
+    size = min(abs(x), _f32(448))
+    if size < _f32(2.0**-6):
+        bits = _i32(_f32(_f32(size + _f32(2.0**14)) - _f32(2.0**14)) * _f32(2.0**9))
+    else:
+        word = _f32(size).view(_u32)
+        last_kept = _u32(_u32(word >> _u32(20)) & _u32(1))
+        rounded = _u32(_u32(word + _u32(0x7FFFF)) + last_kept)
+        bits = _i32(_u32(rounded - _u32(120 << 23)) >> _u32(20))
+    return np.int8(bits if x >= 0 else bits - _i32(128))
+
+
 @contract_jit
 def exp_into(out, x):
     """``out[i] = exp(x[i])`` for float32 x <= 88, within 2 units in the last place, in arithmetic that vectorises.

@@ -22,10 +22,11 @@ import numpy as np
 from numba.extending import overload
 
 from ._cache import exact_jit, jit
+from .bits import round_to_half
 from .packed import CHUNK, aligned
 from .targets import TARGET
 
-_f32, _u32 = np.float32, np.uint32
+_f32 = np.float32
 _PLACES = tuple(_f32(256.0**-k) for k in range(4))
 
 
@@ -59,19 +60,6 @@ def make_input(columns: int, activations: str | None) -> FloatInput | Int8Input:
     if activations is None:
         return FloatInput(values, sums, *(aligned((CHUNK * chunks,), _f32) for _ in range(2)))
     return Int8Input(values, aligned((columns,), np.int8), aligned((chunks,), _f32), sums)
-
-
-@exact_jit
-def round_to_half(x):
-    """The float16 nearest to a float32 in 0..65504, ties to even, as a float32.
-
-    Below 2^-14 float16 steps are all 2^-24, as those of a float32 near 0.5: adding 0.5 rounds. Above, 13 bits go.
-    """
-    if x < _f32(2.0**-14):
-        return _f32(_f32(x + _f32(0.5)) - _f32(0.5))
-    bits = _f32(x).view(_u32)
-    last_kept = _u32(_u32(bits >> _u32(13)) & _u32(1))
-    return _u32(_u32(_u32(bits + _u32(0xFFF)) + last_kept) & _u32(0xFFFFE000)).view(_f32)
 
 
 @exact_jit

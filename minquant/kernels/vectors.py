@@ -201,14 +201,12 @@ def of_lanes(lanes):
 
     load_floats(array, i)    float32 from ``array[i]``
     load_ints(array, i)      int32: integers of one or two bytes from ``array[i]``, signed or not as their type says
-    load_scales(array, i)    float32: stored scales from ``array[i]``: float32, bits of float16 (int16), exponents (uint8).
-                             The bits are moved to where a float32 keeps them, as in ``bits.py``
+    load_scales(array, i)    float32: stored scales from ``array[i]``: float32, bits of float16 (int16), exponents (uint8)
     load_one(array, i)       the float32 at ``array[i]`` in every lane
-    spread(x)                the float32 x in every lane
-    zeros()                  zeros
+    spread(x), zeros()       the float32 x in every lane; 0
     """
-    return (_load(Vector("f32", lanes)), _load_ints(lanes), _load_scales(lanes), _load_one(lanes), _spread(lanes),
-            _zeros(lanes))
+    makers = _load_ints, _load_scales, _load_one, _spread, _zeros
+    return _load(Vector("f32", lanes)), *(make(lanes) for make in makers)
 
 
 load_floats, load_ints, load_scales, load_one, spread, zeros = of_lanes(LANES // 4)
@@ -273,7 +271,7 @@ def add(typingctx, x, y):
 def multiply(typingctx, x, y):
     """Floats: ``x * y``; y a vector, or a float32 for every lane."""
     def generate(context, builder, signature, args):
-        return builder.fmul(args[0], _in_every_lane(builder, signature.args[1], args[1], x.lanes))
+        return builder.fmul(args[0], args[1] if y == x else spread_lanes(builder, args[1], x.lanes))
     return x(x, x if y == x else types.float32), generate
 
 
@@ -281,13 +279,9 @@ def multiply(typingctx, x, y):
 def multiply_add(typingctx, total, x, y):
     """Floats: ``total + x * y``; y a vector, or a float32 for every lane."""
     def generate(context, builder, signature, args):
-        y = _in_every_lane(builder, signature.args[2], args[2], x.lanes)
-        return builder.fadd(args[0], builder.fmul(args[1], y, flags=_CONTRACT), flags=_CONTRACT)
+        factor = args[2] if y == x else spread_lanes(builder, args[2], x.lanes)
+        return builder.fadd(args[0], builder.fmul(args[1], factor, flags=_CONTRACT), flags=_CONTRACT)
     return x(x, x, x if y == x else types.float32), generate
-
-
-def _in_every_lane(builder, kind, y, lanes):
-    return y if isinstance(kind, Vector) else spread_lanes(builder, y, lanes)
 
 
 @intrinsic

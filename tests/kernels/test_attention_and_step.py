@@ -7,7 +7,7 @@ import pytest
 
 import minquant as mq
 import naive
-from minquant.kernels import append, attention, attention_plain, bandwidth, caches, step
+from minquant.kernels import append, attention, attention_plain, bandwidth, bits, caches, step
 
 KINDS = [(caches.BFloat16Cache, None), (caches.E4M3Cache, None), (caches.E4M3Cache, 32), (caches.Int8Cache, None),
          (caches.Int8Cache, 32), (caches.Int4Cache, None), (caches.Int4Cache, 32), (caches.KiviCache, None)]
@@ -100,7 +100,7 @@ def test_attend_appends_the_newest_token(kind, group, length):
     attention.attend(out, q, other, 1, length, attention.make_room(4, length + 3, other), k[-1], v[-1])
     np.testing.assert_array_equal(out, attention_of(cache, q, length))
     for part in ("keys", "values"):
-        np.testing.assert_array_equal(*(getattr(c, part)[1] for c in (other, cache)))
+        np.testing.assert_array_equal(*(naive.cached(c, 1, part, length, 32) for c in (other, cache)))
 
 
 @pytest.mark.needs_jit
@@ -120,9 +120,9 @@ def test_plain_loops_agree(kind, group, monkeypatch):
             module.add_groups(values, value_low, 0, 96, room, 0, 0, 0)
         else:
             keys, values, *scales = flat if len(flat) > 2 else (*flat, *flat)
-            groups = 64 // (group or 64)
-            module.score_blocks(cache, keys, scales[0], groups, 30, 230, room, 0, 0, 0, 0)
-            module.weigh(cache, scales[1], groups, 30, 230, room, 0, 0)
+            groups, blocks = 64 // (group or 64), cache.keys.shape[2]
+            module.score_blocks(cache, keys, scales[0], groups, blocks, 230, room, 0, 0, 0, 0)
+            module.weigh(cache, scales[1], groups, blocks, 230, room, 0, 0)
             module.add_rows(cache, values, groups, 233, 230, room, 0, 0, 0, 0, 0)
         results.append((room.scores[0, :, :count].copy(), room.factors[0, :, :, :count].copy(), room.parts[:, 0].copy()))
     for got, expected in zip(*results, strict=True):
@@ -143,9 +143,9 @@ def test_append_writes_one_position_of_one_layer():
         array[...] = 0
     k, v = np.random.default_rng(0).standard_normal((2, 2, 8)).astype(np.float32)
     append.append(cache, 1, 1, k, v)
-    np.testing.assert_allclose(bf16(cache.keys[1, :, 0, :, 1]), k, rtol=2.0**-8)
-    np.testing.assert_allclose(bf16(cache.values[1, :, 1]), v, rtol=2.0**-8)
-    assert not cache.keys[0].any() and not cache.keys[1, ..., [0, *range(2, 8)]].any()
+    np.testing.assert_allclose(bf16(cache.keys[1, :, 0, :8, 1]), k, rtol=2.0**-8)
+    np.testing.assert_allclose(bf16(cache.values[1, :, 1, :8]), v, rtol=2.0**-8)
+    assert not cache.keys[0].any() and not cache.keys[1, ..., [0, *range(2, caches.BLOCK)]].any()
     assert not cache.values[0].any() and not cache.values[1, :, [0, 2]].any()
 
 
@@ -153,10 +153,10 @@ def test_halves_and_fp8_are_rounded_to_nearest_even():
     rng = np.random.default_rng(0)
     x = (rng.standard_normal(2000) * 2.0 ** rng.integers(-30, 17, 2000)).astype(np.float32)
     for value in x:
-        half = np.array(append.half_bits(append.nearest_half(value)), np.int16).view(np.float16)
+        half = np.array(bits.half_bits(bits.nearest_half(value)), np.int16).view(np.float16)
         assert half == np.float16(np.clip(value, -65504, 65504))
     e4m3 = mq.formats.get("fp8_e4m3")
-    codes = np.array([append.float_to_e4m3(value) for value in x], np.int8).view(np.uint8)
+    codes = np.array([bits.float_to_e4m3(value) for value in x], np.int8).view(np.uint8)
     np.testing.assert_array_equal(e4m3.decode(codes), e4m3.round(np.clip(x, -448, 448)))
 
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import minquant as mq
-from minquant.kernels import inputs, matvec, packed
+from minquant.kernels import bits, inputs, matvec, packed
 
 from .packs import input_of, random_packed
 
@@ -48,7 +48,7 @@ def test_halves_are_rounded_to_nearest_even():
     between = (halves + np.nextafter(halves.astype(np.float16), np.float16(np.inf)).astype(np.float32)) / 2
     others = np.nextafter(between, np.float32(0)), rng.uniform(0, 65504, 3000).astype(np.float32)
     for x in np.concatenate([halves, between, *others]):
-        assert inputs.round_to_half(x) == np.float32(np.float16(x))
+        assert bits.round_to_half(x) == np.float32(np.float16(x))
 
 
 @pytest.mark.needs_jit
@@ -56,7 +56,7 @@ def test_who_has_them_compiled_does_not_change_the_codes(tmp_path):
     """The first caller in the process is a kernel that may reorder sums; what it calls may not."""
     program = """
 import numpy as np
-from minquant.kernels import inputs, matvec, packed
+from minquant.kernels import bits, inputs, matvec, packed
 from minquant.kernels._cache import jit
 
 @jit(cache=False)
