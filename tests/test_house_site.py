@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import sys
 from html.parser import HTMLParser
@@ -98,13 +99,15 @@ def test_answers_are_there_and_folded_away(site):
     (r"\text{tokens per second}", "<mtext>tokens per second</mtext>"), (r"a_i^2", "<msubsup><mi>a</mi>"),
     (r"\sum_{i} x_i", "<munder><mo>∑</mo>"), (r"a < b - c", "<mo>&lt;</mo><mi>b</mi><mo>−</mo>"), (r"\log_{10} x", '<msub><mo lspace="0" rspace="0.17em">log</mo>'), (r"\|x\|", "<mo>‖</mo>"),
     (r"\sqrt 3", "<msqrt><mrow><mn>3</mn></mrow></msqrt>"), (r"\big[e\big]", '<mo stretchy="false">[</mo><mi>e</mi><mo stretchy="false">]</mo>'),
+    (r"\begin{pmatrix} 1 & a_i \\ 0 & -1 \end{pmatrix} x", "<mtr><mtd><mn>0</mn></mtd><mtd><mo>−</mo><mn>1</mn></mtd></mtr>"),
     (r"\underbrace{x}_{\text{in the loop}}", "<mtext>in the loop</mtext>"), (r"a\,\text{x y}^2", "<msup><mtext>x y</mtext>")])
 def test_formulas_become_mathml(tool, tex, found):
     made = importlib.import_module("mathml").to_mathml(tex)
     assert found in made and made.count("<mrow>") == made.count("</mrow>")
 
 
-@pytest.mark.parametrize("tex", [r"\frac{1}", r"{x", r"x}", r"\unknown", r"x^", r"\text x", "a & b"])
+@pytest.mark.parametrize("tex", [r"\frac{1}", r"{x", r"x}", r"\unknown", r"x^", r"\text x", "a & b",
+                                 r"\begin{cases} a \end{cases}", r"\begin{pmatrix} a & b"])
 def test_what_is_no_formula_of_ours_is_refused(tool, tex):
     with pytest.raises(ValueError):
         importlib.import_module("mathml").to_mathml(tex)
@@ -115,6 +118,14 @@ def test_dollars_in_code_are_no_formulas_and_odd_formulas_are_shown_as_written(t
     assert "<code>$HOME</code>" in made and "echo $A $B" in made and made.count("<math") == 1
     assert "<code>\\nope{1}</code>" in made and "shown as its source" in capsys.readouterr().err
     assert "costs $5 or $6" in made
+
+
+def test_every_formula_of_the_lessons_is_drawn(tool, capsys):
+    for path in sorted((ROOT / "lessons").glob("*/*.ipynb")):
+        for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
+            if cell["cell_type"] == "markdown":
+                tool.markdown("".join(cell["source"]))
+    assert capsys.readouterr().err == ""
 
 
 def test_links_lead_to_pages_or_become_words(tool):

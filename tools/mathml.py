@@ -25,6 +25,7 @@ NAMES = ("log", "exp", "max", "min", "arg", "argmin", "argmax", "sin", "cos", "t
 SPACES = {",": "0.17em", ":": "0.22em", ";": "0.28em", " ": "0.3em", "!": "0", "quad": "1em", "qquad": "2em"}
 WORDS = ("text", "mathrm", "operatorname", "textrm", "mathbf")
 SIZES = ("big", "Big", "bigg", "Bigg", "bigl", "bigr", "Bigl", "Bigr", "left", "right", "displaystyle")
+LINE, END = r"\\", r"\end"
 TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[0-9]+(?:[.,][0-9]+)*|\s+|.", re.DOTALL)
 
 
@@ -57,13 +58,17 @@ class _Reader:
 
     def row(self, end: str | None) -> str:
         """Atoms with their scripts up to ``end``, which is taken."""
-        parts = []
-        while (token := self._peek()) != end:
-            if token is None:
-                raise ValueError(f"a {end} is missing")
-            parts.append(self._scripted(self.atom()))
+        parts = self._atoms_until((end,))
         if end is not None:
             self._next()
+        return parts
+
+    def _atoms_until(self, ends: tuple[str | None, ...]) -> str:
+        parts = []
+        while (token := self._peek()) not in ends:
+            if token is None:
+                raise ValueError(f"a {ends[-1]} is missing")
+            parts.append(self._scripted(self.atom()))
         return "".join(parts)
 
     def _scripted(self, base: str) -> str:
@@ -109,6 +114,8 @@ class _Reader:
             return f"<msqrt>{self.argument()}</msqrt>"
         if name == "underbrace":
             return f"<munder>{self.argument()}<mo>⏟</mo></munder>"
+        if name == "begin":
+            return self._matrix()
         if name in ("hat", "tilde", "bar"):
             return f"<mover>{self.argument()}<mo>{ {'hat': '^', 'tilde': '~', 'bar': '¯'}[name] }</mo></mover>"
         if name in WORDS:
@@ -123,6 +130,21 @@ class _Reader:
             if name in table:
                 return f"<{tag}>{escape(table[name])}</{tag}>"
         raise ValueError(f"\\{name} is not known here")
+
+    def _matrix(self) -> str:
+        """What follows \\begin, to its \\end: rows of a matrix in round brackets."""
+        rows, cells = [], []
+        if self._words() != "pmatrix":
+            raise ValueError("of all environments only pmatrix is known here")
+        while True:
+            cells.append(f"<mtd>{self._atoms_until(('&', LINE, END))}</mtd>")
+            token = self._next()
+            if token != "&":
+                rows.append(f"<mtr>{''.join(cells)}</mtr>")
+                cells = []
+            if token == END:
+                self._words()
+                return f"<mrow><mo>(</mo><mtable>{''.join(rows)}</mtable><mo>)</mo></mrow>"
 
     def _words(self) -> str:
         """What stands in the braces after \\text, blanks kept."""
